@@ -1,0 +1,38 @@
+# Set-up in one step: the lock is installed once, and again whenever it changes.
+PYTHON ?= python3.11
+BIN := .venv/bin
+export OPENBLAS_NUM_THREADS := 1
+export OMP_NUM_THREADS := 1
+export DO_NOT_TRACK := 1
+
+.PHONY: rebalance test lint format bench lock
+
+rebalance: .venv/installed
+	$(BIN)/portfolio rebalance
+
+test: .venv/installed
+	$(BIN)/pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfmt --check models macros tests
+	$(BIN)/mypy
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfmt models macros tests
+
+bench: .venv/installed
+	$(BIN)/pytest tests/benchmarks -m benchmark
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Needs uv; --universal so that one lock serves every supported Python and platform.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --extra dev --no-emit-index-url --no-header pyproject.toml -o requirements.lock

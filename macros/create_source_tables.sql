@@ -1,0 +1,21 @@
+{# Creates, where it is missing, every table that Python writes, with the columns of sources.yml. #}
+{% macro create_source_tables() %}
+    {% if execute %}
+        {% for source in graph.sources.values() %}
+            {% set columns = [] %}
+            {% for column in source.columns.values() %}
+                {% do columns.append('"' ~ column.name ~ '" ' ~ column.data_type) %}
+            {% endfor %}
+            {% do run_query("create schema if not exists " ~ source.schema) %}
+            {% do run_query(
+                "create table if not exists "
+                ~ source.schema
+                ~ "."
+                ~ source.name
+                ~ " ("
+                ~ columns
+                | join(", ") ~ ")"
+            ) %}
+        {% endfor %}
+    {% endif %}
+{% endmacro %}

@@ -1,0 +1,3 @@
+-- What the allocator did and why: one row per portfolio and decision_at.
+select *
+from {{ source("steps", "allocation_log") }}

@@ -1,0 +1,32 @@
+-- What it cost to turn an asset that ended into cash, at the first decision that knew: one row per portfolio,
+-- decision_at and symbol.
+select
+    earlier.portfolio,
+    decisions.decision_at,
+    before.symbol,
+    abs(before.held_units) * marks.mark_index * costs.cost_rate as cost,
+    decisions.decision_at as known_at
+from {{ ref("target_exposures") }} as before
+inner join
+    {{ ref("decisions") }} as earlier
+    on earlier.portfolio = before.portfolio
+    and earlier.decision_at = before.decision_at
+inner join
+    {{ ref("decisions") }} as decisions
+    on decisions.portfolio = before.portfolio
+    and decisions.decision_number = earlier.decision_number + 1
+inner join {{ ref("assets") }} as assets on assets.symbol = before.symbol
+inner join {{ ref("clocks") }} as clocks on clocks.clock = decisions.clock
+inner join
+    {{ ref("costs") }} as costs
+    on costs.cost_schedule = clocks.cost_schedule
+    and costs.asset_class = assets.asset_class
+inner join
+    {{ ref("marks") }} as marks
+    on marks.clock = decisions.clock
+    and marks.symbol = before.symbol
+    and marks.decision_at = decisions.decision_at
+where
+    before.held_units <> 0
+    and assets.member_until <= decisions.rebalance_date
+    and coalesce(assets.membership_known_at, '1900-01-01'::timestamp) <= decisions.decision_at

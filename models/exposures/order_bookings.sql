@@ -1,0 +1,48 @@
+-- What each filled order did to its portfolio, at the first decision that knew its fill: one row per portfolio,
+-- symbol and decision_at of the order. Money is in units of the portfolio's start.
+with
+    orders as (
+        select
+            exposures.portfolio,
+            exposures.symbol,
+            exposures.decision_at,
+            exposures.target_units
+            - coalesce(lag(exposures.target_units) over by_order, 0) as change_of_units,
+            fills.fill_index,
+            fills.cost_rate,
+            fills.known_at as fill_known_at
+        from {{ ref("target_exposures") }} as exposures
+        inner join
+            {{ ref("decisions") }} as decisions
+            on decisions.portfolio = exposures.portfolio
+            and decisions.decision_at = exposures.decision_at
+        inner join
+            {{ ref("order_fills") }} as fills
+            on fills.clock = decisions.clock
+            and fills.symbol = exposures.symbol
+            and fills.decision_at = exposures.decision_at
+            and fills.status = 'filled'
+        window
+            by_order as (
+                partition by exposures.portfolio, exposures.symbol order by exposures.decision_at
+            )
+    )
+select
+    orders.portfolio,
+    orders.symbol,
+    orders.decision_at,
+    decisions.decision_at as booked_at,
+    orders.change_of_units,
+    orders.change_of_units * (marks.mark_index - orders.fill_index) as gross,
+    abs(orders.change_of_units) * orders.fill_index * orders.cost_rate as cost,
+    decisions.decision_at as known_at
+from orders
+asof join
+    {{ ref("decisions") }} as decisions
+    on decisions.portfolio = orders.portfolio
+    and orders.fill_known_at <= decisions.decision_at
+inner join
+    {{ ref("marks") }} as marks
+    on marks.clock = decisions.clock
+    and marks.symbol = orders.symbol
+    and marks.decision_at = decisions.decision_at

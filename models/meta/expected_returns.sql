@@ -1,0 +1,3 @@
+-- What the adopted strategies expect together: one row per portfolio, decision_at and symbol.
+select *
+from {{ source("steps", "expected_returns") }}

@@ -1,0 +1,15 @@
+-- Return of each close over the one before it, in its own and in the base currency:
+-- one row per symbol and session_date.
+select
+    symbol,
+    session_date,
+    is_late,
+    simple_return,
+    log_return,
+    simple_return_base,
+    log_return_base,
+    simple_return_base as total_return,
+    normalised_return,
+    known_at
+from {{ ref("vintage_returns") }}
+where is_own

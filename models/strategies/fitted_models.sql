@@ -1,0 +1,3 @@
+-- What each learner fitted: one row per clock, plan, learner and window_id.
+select *
+from {{ source("steps", "fitted_models") }}

@@ -1,0 +1,22 @@
+-- What each strategy holds: one row per clock, strategy, symbol and decision_at, zero where it says nothing.
+-- A strategy whose direction is long holds nothing where it scores below zero.
+select
+    bars.clock,
+    strategies.strategy,
+    bars.symbol,
+    bars.decision_at,
+    bars.decision_number,
+    case
+        when strategies.direction = 'long'
+        then greatest(coalesce(scores.score, 0), 0)
+        else coalesce(scores.score, 0)
+    end::double as position,
+    bars.known_at
+from {{ ref("strategies") }} as strategies
+cross join {{ ref("decision_bars") }} as bars
+left join
+    {{ ref("scores") }} as scores
+    on scores.clock = bars.clock
+    and scores.strategy = strategies.strategy
+    and scores.symbol = bars.symbol
+    and scores.decision_at = bars.decision_at

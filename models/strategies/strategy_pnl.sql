@@ -1,0 +1,80 @@
+-- Profit of each strategy on each asset, fill to fill: one row per clock, strategy, symbol and decision_at,
+-- once its order is settled and, where it was filled, its exit is known. The notional is 1 again at each fill.
+with
+    filled as (
+        select
+            positions.clock,
+            positions.strategy,
+            positions.symbol,
+            positions.decision_at,
+            positions.decision_number,
+            positions.position,
+            coalesce(lag(positions.position) over by_fill, 0) as previous_position,
+            returns.fill_at,
+            returns.fill_price,
+            returns.exit_at,
+            returns.exit_price,
+            returns.unit_return,
+            returns.cost_rate,
+            case when returns.is_closing then abs(positions.position) else 0 end as closing_turnover,
+            returns.known_at
+        from {{ ref("order_returns") }} as returns
+        inner join
+            {{ ref("positions") }} as positions
+            on positions.clock = returns.clock
+            and positions.symbol = returns.symbol
+            and positions.decision_at = returns.decision_at
+        window
+            by_fill as (
+                partition by positions.clock, positions.strategy, positions.symbol
+                order by positions.decision_at
+            )
+    )
+select
+    clock,
+    strategy,
+    symbol,
+    decision_at,
+    decision_number,
+    position,
+    fill_at,
+    fill_price,
+    exit_at,
+    exit_price,
+    unit_return,
+    position * unit_return as gross_return,
+    abs(position - previous_position) + closing_turnover as turnover,
+    (abs(position - previous_position) + closing_turnover) * cost_rate as cost,
+    position * unit_return
+    - (abs(position - previous_position) + closing_turnover) * cost_rate as net_return,
+    position <> 0 and sign(position) <> sign(previous_position) as is_trade,
+    'filled' as status,
+    known_at
+from filled
+union all
+select
+    positions.clock,
+    positions.strategy,
+    positions.symbol,
+    positions.decision_at,
+    positions.decision_number,
+    positions.position,
+    null as fill_at,
+    null as fill_price,
+    null as exit_at,
+    null as exit_price,
+    null as unit_return,
+    null as gross_return,
+    null as turnover,
+    null as cost,
+    null as net_return,
+    false as is_trade,
+    fills.status,
+    fills.known_at
+from {{ ref("order_fills") }} as fills
+inner join
+    {{ ref("positions") }} as positions
+    on positions.clock = fills.clock
+    and positions.symbol = fills.symbol
+    and positions.decision_at = fills.decision_at
+where fills.status <> 'filled'

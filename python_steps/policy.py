@@ -1,0 +1,230 @@
+"""What a portfolio wants: one YAML file per policy, its schema, and clear errors."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+PORTFOLIOS = Path(__file__).parent.parent / "flows" / "portfolios"
+MAX_BYTES = 100_000
+
+AssetClass = Literal["crypto", "equity", "fx"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class PolicyError(ValueError):
+    """One line: the file, the key, and what is allowed there."""
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused, values are final, and errors do not echo what was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class Universe(Strict):
+    """Which assets: classes, narrowed to named symbols where given."""
+
+    asset_classes: tuple[AssetClass, ...] = Field(min_length=1)
+    symbols: tuple[str, ...] | None = None
+
+
+class Gates(Strict):
+    """Rule 2: what a strategy must show before it is let in."""
+
+    minimum_trades: Count
+    maximum_drawdown: Share
+    minimum_windows: Annotated[int, Field(ge=3)]
+    maximum_negative_share: Share
+    minimum_dsr: Share
+
+
+class Score(Strict):
+    """Rule 3: charges against the Sharpe, and the prior deviation tau it is shrunk by."""
+
+    turnover: Annotated[float, Field(ge=0)]
+    drawdown: Annotated[float, Field(ge=0)]
+    instability: Annotated[float, Field(ge=0)]
+    sharpe_deviation: Positive
+
+
+class StrategyWeights(Strict):
+    """Rule 4: how scores become weights."""
+
+    beta: Annotated[float, Field(ge=0, le=100)]
+    smoothing: Annotated[float, Field(gt=0, le=1)]
+    clip: Share
+    cap: Annotated[float, Field(gt=0, le=1)]
+    entropy: Share
+
+
+class Cluster(Strict):
+    """Assets correlated at least so much over so many decisions, and what they may weigh together."""
+
+    correlation: Share
+    decisions: Annotated[int, Field(ge=20)]
+    limit: Share
+
+
+class Limits(Strict):
+    """What final weights obey. `change` and `turnover` are per rebalance, `volatility` is annual."""
+
+    asset: Annotated[float, Field(gt=0, le=1)]
+    asset_classes: dict[AssetClass, Share]
+    cluster: Cluster
+    change: Annotated[float, Field(gt=0, le=1)]
+    turnover: Annotated[float, Field(gt=0, le=1)] | None
+    volatility: Positive | None
+
+
+class Stops(Strict):
+    """Inclusive limits. `simulated_reset` is in decisions, and counts in backtests only."""
+
+    drawdown: Annotated[float, Field(ge=-1, lt=0)]
+    daily_loss: Annotated[float, Field(ge=-1, lt=0)]
+    divergence: Positive
+    staleness_hours: Positive
+    volatility_surge: Annotated[float, Field(gt=1)]
+    correlation_surge: Annotated[float, Field(gt=0, le=1)]
+    simulated_reset: Count
+
+
+class Warnings(Strict):
+    """When the report warns."""
+
+    train_test_gap: Share
+
+
+class Policy(Strict):
+    """A merged policy: every key is there, and inside its bounds."""
+
+    clock: str
+    plan: str
+    universe: Universe
+    strategies: Literal["all"] | tuple[str, ...]
+    allow_shorts: Literal[False]
+    detector: str
+    covariance: str
+    allocator: str
+    risk_aversion: Positive
+    smoothing: Annotated[float, Field(gt=0, le=1)]
+    dust: Share
+    fallback: Literal["hold_previous", "equal_weight", "cash"]
+    scale_by_confidence: bool
+    seed: Annotated[int, Field(ge=0)]
+    gates: Gates
+    score: Score
+    weights: StrategyWeights
+    limits: Limits
+    stops: Stops
+    warnings: Warnings
+
+    @model_validator(mode="after")
+    def _every_class_has_a_limit(self) -> "Policy":
+        missing = sorted(set(self.universe.asset_classes) - set(self.limits.asset_classes))
+        if missing:
+            raise ValueError(f"limits.asset_classes: no limit for {', '.join(missing)}")
+        return self
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without aliases and with duplicate keys refused."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise PolicyError(f"line {event.start_mark.line + 1}: aliases are not allowed")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, str):
+                raise PolicyError(f"line {key_node.start_mark.line + 1}: a key must be text, not {key!r}")
+            if key in seen:
+                raise PolicyError(f"line {key_node.start_mark.line + 1}: key '{key}' stands twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load(name_or_file: str | Path) -> tuple[str, Policy]:
+    """Name and merged policy of a portfolio, given by name or by file.
+
+    Raises PolicyError with the file, the key and what is allowed.
+    """
+    path = find(name_or_file)
+    try:
+        return path.stem, Policy.model_validate(_merged(path, ()))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "policy"
+        raise PolicyError(f"{path.name}: {key}: {first['msg']}") from None
+
+
+def find(name_or_file: str | Path) -> Path:
+    """The file of a portfolio: a path that ends in .yml or .yaml, or a name in flows/portfolios."""
+    path = Path(name_or_file)
+    if path.suffix in {".yml", ".yaml"}:
+        if not path.is_file():
+            raise PolicyError(f"{path}: no such policy file")
+        return path
+    known = {file.stem: file for file in sorted(PORTFOLIOS.glob("*.yml"))}
+    if str(name_or_file) not in known:
+        choices = ", ".join(name for name in known if name != "default")
+        raise PolicyError(f"portfolio '{name_or_file}' is unknown; expected one of {choices}, or a .yml file")
+    return known[str(name_or_file)]
+
+
+def to_json(policy: Policy) -> str:
+    """Canonical JSON of a merged policy: sorted keys, no spaces."""
+    return json.dumps(policy.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+
+
+def digest(policy: Policy) -> str:
+    """SHA-256 of the canonical JSON."""
+    return hashlib.sha256(to_json(policy).encode()).hexdigest()
+
+
+def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    if path in seen:
+        raise PolicyError(f"{path.name}: extends: {' -> '.join(p.stem for p in (*seen, path))} goes round")
+    content = _read(path)
+    parent = content.pop("extends", None)
+    if parent is None:
+        return content
+    base = path.parent / f"{parent}.yml"
+    return _overlay(_merged(base if base.is_file() else find(str(parent)), (*seen, path)), content)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path.name}: cannot be read ({type(error).__name__})") from None
+    if len(text) > MAX_BYTES:
+        raise PolicyError(f"{path.name}: {len(text)} characters, at most {MAX_BYTES} are allowed")
+    try:
+        content = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader of our own
+    except PolicyError as error:
+        raise PolicyError(f"{path.name}: {error}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}: " if mark else ""
+        raise PolicyError(f"{path.name}: {place}not valid YAML ({getattr(error, 'problem', 'too deep')})") from None
+    if not isinstance(content, dict):
+        raise PolicyError(f"{path.name}: expected keys and values")
+    return content
+
+
+def _overlay(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        merged[key] = _overlay(base[key], value) if both else value
+    return merged

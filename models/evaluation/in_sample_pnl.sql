@@ -16,7 +16,8 @@ with
                 else forecasts.value
             end as position,
             returns.unit_return,
-            returns.cost_rate
+            returns.cost_rate,
+            greatest(returns.known_at, forecasts.known_at) as known_at
         from {{ ref("forecasts") }} as forecasts
         inner join
             {{ ref("strategies") }} as strategies
@@ -45,7 +46,8 @@ select
     position * unit_return
     - abs(position - coalesce(lag(position) over by_decision, 0)) * cost_rate as net_return,
     position <> 0
-    and sign(position) <> sign(coalesce(lag(position) over by_decision, 0)) as is_trade
+    and sign(position) <> sign(coalesce(lag(position) over by_decision, 0)) as is_trade,
+    known_at
 from held
 window
     by_decision as (

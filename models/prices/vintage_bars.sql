@@ -1,5 +1,6 @@
 -- The bars that a vintage can see just before its end, warm-up included: one row per symbol, vintage and session_date.
--- is_own marks the bars that became known inside it: only their derived rows are published.
+-- is_own marks the bars that became known inside it: only their derived rows are published. A warm-up row is
+-- known in its vintage when the first own bar is; printed_at is when its bar first was.
 {% set warm_up = 400 %}
 with
     visible as (
@@ -21,7 +22,7 @@ with
                 partition by bars.symbol, vintages.vintage order by bars.session_date
             ) as bar_number,
             bars.known_at as version_known_at,
-            prints.known_at
+            prints.known_at as printed_at
         from {{ ref("vintages") }} as vintages
         inner join
             {{ ref("bars") }} as bars
@@ -35,12 +36,12 @@ with
             and prints.session_date = bars.session_date
     ),
     first_own as (
-        select symbol, vintage, min(bar_number) as bar_number
+        select symbol, vintage, min(bar_number) as bar_number, min(printed_at) as printed_at
         from visible
         where is_own
         group by symbol, vintage
     )
-select visible.*
+select visible.*, greatest(visible.printed_at, first_own.printed_at) as known_at
 from visible
 inner join first_own on first_own.symbol = visible.symbol and first_own.vintage = visible.vintage
 where visible.bar_number >= first_own.bar_number - {{ warm_up }}

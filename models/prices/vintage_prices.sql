@@ -18,7 +18,7 @@ with
         asof join
             {{ ref("fx_rates") }} as rates
             on rates.currency = quoted.currency
-            and quoted.known_at >= rates.known_at
+            and quoted.printed_at >= rates.known_at
         where not quoted.is_base
     )
 select
@@ -43,7 +43,7 @@ select
     ln(close / lag(close) over by_bar) as log_return,
     close * fx_rate / lag(close * fx_rate) over by_bar - 1 as simple_return_base,
     ln(close * fx_rate / lag(close * fx_rate) over by_bar) as log_return_base,
-    greatest(version_known_at, known_at) as version_known_at,
+    version_known_at,
     known_at
 from converted
 window by_bar as (partition by symbol, vintage order by bar_number)

@@ -17,7 +17,12 @@ with
         select symbol, row_number() over (partition by symbol order by from_at) as vintage, from_at
         from starts
     )
-select numbered.symbol, numbered.vintage, numbered.from_at, ended.from_at as until_at
+select
+    numbered.symbol,
+    numbered.vintage,
+    numbered.from_at,
+    ended.from_at as until_at,
+    numbered.from_at as known_at
 from numbered
 left join
     numbered as ended on ended.symbol = numbered.symbol and ended.vintage = numbered.vintage + 1

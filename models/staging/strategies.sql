@@ -1,10 +1,31 @@
--- What is tested, fixed before looking: one row per strategy. A fitted one belongs to the plan it is fitted
--- under, and is left out where no portfolio uses that plan.
+-- What is tested: one row per strategy. Each signal is one by itself unless the seed says how to trade it. A
+-- fitted strategy belongs to the plan it is fitted under, and is left out where no portfolio uses that plan.
+with
+    seeded as (
+        select *
+        from {{ study_rows("strategies", ["strategy", "kind", "source", "plan", "family", "direction"]) }}
+    ),
+    found as (select unnest({{ plugin_names("signal") }}) as signal)
 select strategy, kind, source, plan, family, direction
-from {{ study_rows("strategies", ["strategy", "kind", "source", "plan", "family", "direction"]) }}
+from seeded
 where
     plan is null
     or plan in (
         select plan
         from {{ ref("portfolios") }}
+    )
+union all
+select
+    signal as strategy,
+    'signal' as kind,
+    signal as source,
+    null as plan,
+    'unsorted' as family,
+    'long' as direction
+from found
+where
+    signal not in (
+        select source
+        from seeded
+        where kind = 'signal'
     )

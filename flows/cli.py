@@ -1,0 +1,264 @@
+"""The command `portfolio`: a thin front over the flows. What a command needs is imported inside it."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DONE, FAILED, STOPPED, BUSY = 0, 1, 3, 75
+OURS = {"flows", "python_steps"}
+
+app = typer.Typer(
+    help="Target exposures from a point-in-time warehouse, and the evidence for them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+policy_app = typer.Typer(help="Policies of portfolios.", no_args_is_help=True)
+app.add_typer(policy_app, name="policy")
+
+Portfolio = Annotated[str, typer.Option(help="Name of a policy in flows/portfolios, or a .yml file.")]
+Warehouse = Annotated[Path, typer.Option(help="Folder of the warehouse.")]
+Out = Annotated[Path, typer.Option(help="Folder of the files a run writes.")]
+LockWait = Annotated[float, typer.Option(help="Seconds to wait for a run of another portfolio.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+WAREHOUSE = Path(".warehouse")
+OUT = Path(".out")
+
+
+@app.command()
+def rebalance(
+    portfolio: Portfolio = "global",
+    as_of: Annotated[
+        str | None, typer.Option(help="Where the world ends, UTC; by default where the bars do.")
+    ] = None,
+    bars: Annotated[
+        list[Path] | None, typer.Option(help="CSV or Parquet file of bars; may be repeated.")
+    ] = None,
+    assets: Annotated[
+        Path | None, typer.Option(help="File of assets: symbol, asset_class, currency, ...")
+    ] = None,
+    holdings: Annotated[
+        Path | None, typer.Option(help="File of weights held before the first decision.")
+    ] = None,
+    warehouse: Warehouse = WAREHOUSE,
+    out: Out = OUT,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print exposures.json, and the log as JSON.")
+    ] = False,
+    lock_wait: LockWait = 900.0,
+    debug: Debug = False,
+) -> None:
+    """Land what is new, decide what to hold, publish it."""
+    with _errors(debug):
+        from flows.requests import instant, rebalance_request
+
+        request = rebalance_request(
+            portfolio=portfolio,
+            as_of=None if as_of is None else instant(as_of),
+            bars=bars or [],
+            assets=assets,
+            holdings=holdings,
+            warehouse=warehouse,
+            out=out,
+            lock_wait=lock_wait,
+            is_json=as_json,
+        )
+        from flows.rebalance import run_rebalance
+
+        result = run_rebalance(request)
+        _show(result, warehouse, as_json=as_json)
+    raise typer.Exit(STOPPED if result.outcome == "stopped" else DONE)
+
+
+@app.command()
+def backfill(
+    portfolio: Portfolio = "global",
+    warehouse: Warehouse = WAREHOUSE,
+    out: Out = OUT,
+    lock_wait: LockWait = 900.0,
+    debug: Debug = False,
+) -> None:
+    """Make every decision of a portfolio again from landed data, with the code and policy of today."""
+    with _errors(debug):
+        from flows.requests import rebalance_request
+
+        request = rebalance_request(
+            portfolio=portfolio, warehouse=warehouse, out=out, lock_wait=lock_wait, is_rebuild=True
+        )
+        from flows.rebalance import run_rebalance
+
+        result = run_rebalance(request)
+        _show(result, warehouse, as_json=False)
+    raise typer.Exit(STOPPED if result.outcome == "stopped" else DONE)
+
+
+@app.command()
+def replay(
+    decision_at: Annotated[str, typer.Option(help="The decision, UTC.")],
+    portfolio: Portfolio = "global",
+    warehouse: Warehouse = WAREHOUSE,
+    debug: Debug = False,
+) -> None:
+    """Compute a past decision again, as it was known then, and compare every byte."""
+    with _errors(debug):
+        from flows.replay import replay as run
+        from flows.requests import instant
+
+        found = run(
+            portfolio=portfolio, decision_at=instant(decision_at, "--decision-at"), warehouse=warehouse
+        )
+    verdict = "every byte is the same" if found.is_same else "it is NOT the same"
+    typer.echo(
+        f"{found.portfolio} at {found.decision_at.isoformat()}Z: {verdict} ({found.rows_compared} rows)"
+    )
+    for difference in found.differences:
+        typer.echo(f"  {difference}")
+    if not found.is_proof:
+        typer.echo("The code has changed since that run, so this proves nothing.")
+    raise typer.Exit(DONE if found.is_same else FAILED)
+
+
+@policy_app.command("show")
+def policy_show(name: Annotated[str, typer.Argument(help="Name or file.")], debug: Debug = False) -> None:
+    """Print the merged policy as YAML."""
+    with _errors(debug):
+        import yaml
+
+        from python_steps import policy
+
+        _, merged = policy.load(name)
+        typer.echo(yaml.safe_dump(json.loads(policy.to_json(merged)), sort_keys=False), nl=False)
+
+
+@app.command()
+def sql(
+    command: Annotated[
+        str | None, typer.Option("-c", "--command", help="One query; without it, a session.")
+    ] = None,
+    warehouse: Warehouse = WAREHOUSE,
+    debug: Debug = False,
+) -> None:
+    """Query the published warehouse, read-only."""
+    with _errors(debug):
+        from flows import sql as session
+
+        con = session.session(warehouse)
+        if command is None:
+            session.interact(con)
+        else:
+            session.show(con, command)
+
+
+@app.command()
+def reset(
+    condition: Annotated[str, typer.Option(help="The stop to release.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in raw.resets.")],
+    portfolio: Portfolio = "global",
+    warehouse: Warehouse = WAREHOUSE,
+    lock_wait: LockWait = 900.0,
+    debug: Debug = False,
+) -> None:
+    """Release a latched stop from the next decision on."""
+    with _errors(debug):
+        from flows.reset import reset as run
+
+        reset_at = run(warehouse, Path(portfolio).stem, condition, reason, lock_wait)
+    typer.echo(f"{portfolio}: {condition} is released from {reset_at.isoformat()}Z")
+
+
+@app.command()
+def publish(
+    repair: Annotated[bool, typer.Option("--repair", help="Write the side files again.")] = False,
+    portfolio: Portfolio = "global",
+    warehouse: Warehouse = WAREHOUSE,
+    out: Out = OUT,
+    debug: Debug = False,
+) -> None:
+    """Write the files of the last decision again, from published rows."""
+    with _errors(debug):
+        from flows import outputs
+        from flows.requests import RequestError
+
+        if not repair:
+            raise RequestError("publish: a run publishes itself; expected --repair")
+        con = outputs.open_published(warehouse)
+        for file in outputs.write(outputs.gather(con, Path(portfolio).stem), out):
+            typer.echo(file)
+
+
+@app.command()
+def up(
+    warehouse: Warehouse = WAREHOUSE,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200,
+    debug: Debug = False,
+) -> None:
+    """Start a Prefect server on loopback, a pool, the deployments and a worker."""
+    with _errors(debug):
+        from flows.up import up as start
+
+        for line in start(warehouse, port):
+            typer.echo(line)
+
+
+@app.command()
+def down(warehouse: Warehouse = WAREHOUSE, debug: Debug = False) -> None:
+    """End what `portfolio up` started, and nothing else."""
+    with _errors(debug):
+        from flows.up import down as end
+
+        for line in end(warehouse):
+            typer.echo(line)
+
+
+def _show(result: Any, warehouse: Path, *, as_json: bool) -> None:
+    from flows import outputs, summary
+
+    con = outputs.open_published(warehouse)
+    try:
+        evidence = outputs.gather(con, result.portfolio, result.decision_at)
+    finally:
+        con.close()
+    if as_json:
+        typer.echo(outputs.render(evidence)["exposures.json"].decode(), nl=False)
+    else:
+        summary.show(evidence, result)
+
+
+@contextmanager
+def _errors(debug: bool) -> Iterator[None]:
+    """One line on standard error and an exit code, never a traceback unless asked for."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        if debug:
+            raise
+        print(f"error: {_line(error)}", file=sys.stderr)
+        raise typer.Exit(BUSY if type(error).__name__ == "Busy" else FAILED) from None
+    except KeyboardInterrupt:
+        print("error: interrupted; nothing was published", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
+def _line(error: Exception) -> str:
+    if type(error).__name__ == "DbtError":
+        return str(error)  # one line a failing node
+    text = " ".join(str(error).split())
+    if type(error).__module__.split(".")[0] in OURS:
+        return text
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if type(error).__module__.split(".")[0] in {"duckdb", "_duckdb"}:
+        return text
+    return f"unexpected {type(error).__name__}: {text} (--debug shows where)"
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,193 @@
+"""What a run takes in: the study, the policy, and bars from files; and whether that is enough to decide on."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from flows.requests import RebalanceRequest
+from python_steps import plugins, study
+from python_steps.adapters import file as file_adapter
+from python_steps.errors import InputError
+from python_steps.land_bars import LandingReport, land_bars, latest_available_at
+from python_steps.policy import Policy, digest, to_json
+from python_steps.register_assets import Delivery
+
+if TYPE_CHECKING:
+    import duckdb
+
+SAMPLE = Path(__file__).parent.parent / "seeds" / "sample" / "bars.parquet"
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What was landed, up to which instant the world is known, and columns that nothing reads."""
+
+    as_of: dt.datetime
+    report: LandingReport | None
+    ignored: dict[str, tuple[str, ...]]
+    is_new: bool
+
+
+def land(
+    con: "duckdb.DuckDBPyConnection",
+    request: RebalanceRequest,
+    portfolio: str,
+    policy: Policy,
+    *,
+    batch_id: int,
+    run_id: str,
+    loaded_at: dt.datetime,
+) -> Landed:
+    """Append the study, the policy and the bars that are new. Raises InputError with nothing half-written."""
+    seeds = study.tables(study.read_study())
+    check_names(policy, seeds)
+    new_study = study.land_study(con, batch_id)
+    new_policy = _land_policy(con, batch_id, portfolio, policy)
+    deliveries, ignored = _deliveries(_files(con, request.bars))
+    asset_file = None
+    if request.assets is not None:
+        payload = file_adapter.fetch(request.assets)
+        asset_file = Delivery(file_adapter.parse_assets(payload).rows, payload.payload_hash, payload.name)
+    report = None
+    as_of = request.as_of
+    if deliveries:
+        as_of = as_of or _default_as_of(con, deliveries, seeds, asset_file)
+        report = land_bars(
+            con,
+            deliveries,
+            seeds,
+            as_of=as_of,
+            batch_id=batch_id,
+            run_id=run_id,
+            loaded_at=loaded_at,
+            asset_file=asset_file,
+        )
+    if as_of is None:
+        as_of = _one(con, "select max(as_of) from raw.runs")
+    is_new = bool(new_study or new_policy or (report is not None and report.has_batch))
+    return Landed(as_of, report, ignored, is_new)
+
+
+def check_names(policy: Policy, seeds: "dict[str, object]") -> None:
+    """Raises InputError where a policy names a clock, plan or plug-in that does not exist."""
+    for key, name, seed, column in (
+        ("clock", policy.clock, "clocks", "clock"),
+        ("plan", policy.plan, "walk_forward_plans", "plan"),
+    ):
+        known = seeds[seed][column].to_pylist()  # type: ignore[index]
+        if name not in known:
+            raise InputError(f"policy: {key}: '{name}' is unknown; expected one of {', '.join(known)}")
+    for key, name, package in (
+        ("allocator", policy.allocator, "python_steps.allocators"),
+        ("covariance", policy.covariance, "python_steps.covariances"),
+        ("detector", policy.detector, "python_steps.regimes"),
+    ):
+        known = sorted(plugins.discover(package))
+        if name not in known:
+            raise InputError(f"policy: {key}: '{name}' is unknown; expected one of {', '.join(known)}")
+
+
+def check_history(con: "duckdb.DuckDBPyConnection", policy: Policy, as_of: dt.datetime) -> None:
+    """Raises InputError where no bar is known by as_of, or fewer decisions than one window needs."""
+    first = _one(con, "select min(known_at) from raw.bars")
+    if first is None or first > as_of:
+        begins = "there is none" if first is None else f"the first is known at {first.isoformat()}Z"
+        raise InputError(f"--as-of {as_of.isoformat()}Z: no bar is known by then; {begins}")
+    seeds = study.tables(study.read_study())
+    clock = _row(seeds["clocks"], "clock", policy.clock)
+    plan = _row(seeds["walk_forward_plans"], "plan", policy.plan)
+    weekdays = "".join("1" if str(day) in clock["weekdays"].split(",") else "0" for day in range(1, 8))
+    since = max(first.date(), dt.date.fromisoformat(clock["starts_at"]))
+    decisions = int(np.busday_count(since, as_of.date() + dt.timedelta(days=1), weekmask=weekdays))
+    needed = int(plan["train"]) + int(plan["test"])
+    if decisions < needed:
+        raise InputError(
+            f"bars: {max(decisions, 0)} decisions from the first bar ({since}) to {as_of.date()}; "
+            f"one window of plan '{policy.plan}' needs {needed}"
+        )
+    _check_currencies(con, clock["base_currency"])
+
+
+def _check_currencies(con: "duckdb.DuckDBPyConnection", base: str) -> None:
+    """Every asset is quoted in the base currency, or in one with a pair among the bars."""
+    rows = con.execute(
+        """
+        with landed as (select distinct symbol from raw.bars)
+        select symbol, currency
+        from (select symbol, arg_max(currency, batch_id) as currency from raw.assets group by symbol)
+        where symbol in (from landed) and currency <> $base
+            and currency || '-' || $base not in (from landed) and $base || '-' || currency not in (from landed)
+        order by symbol
+        """,
+        {"base": base},
+    ).fetchall()
+    if rows:
+        symbol, currency = rows[0]
+        raise InputError(f"{symbol}: quoted in {currency}; expected bars of {currency}-{base} or {base}-{currency}")
+
+
+def holdings(path: Path | None) -> dict[str, float]:
+    """Weights by symbol from a CSV or Parquet file with the columns symbol and weight; none without a file."""
+    if path is None:
+        return {}
+    return file_adapter.parse_holdings(file_adapter.fetch(path))
+
+
+def _files(con: "duckdb.DuckDBPyConnection", bars: Sequence[Path]) -> list[Path]:
+    """The files asked for, or the sample where the warehouse holds nothing else."""
+    if bars:
+        return list(bars)
+    sources = {source for (source,) in con.execute("select distinct source from raw.batches").fetchall()}
+    return [SAMPLE] if sources <= {SAMPLE.name} else []
+
+
+def _deliveries(files: Sequence[Path]) -> tuple[list[Delivery], dict[str, tuple[str, ...]]]:
+    deliveries, ignored = [], {}
+    for path in files:
+        payload = file_adapter.fetch(path)
+        parsed = file_adapter.parse(payload)
+        deliveries.append(Delivery(parsed.rows, payload.payload_hash, payload.name))
+        if parsed.ignored:
+            ignored[payload.name] = parsed.ignored
+    return deliveries, ignored
+
+
+def _default_as_of(
+    con: "duckdb.DuckDBPyConnection",
+    deliveries: list[Delivery],
+    seeds: "dict[str, object]",
+    asset_file: Delivery | None,
+) -> dt.datetime:
+    """Where the files end, or where the last run ended if that is later."""
+    latest = latest_available_at(con, deliveries, seeds, asset_file=asset_file)  # type: ignore[arg-type]
+    last = _one(con, "select max(as_of) from raw.runs")
+    return latest if last is None else max(latest, last)
+
+
+def _land_policy(con: "duckdb.DuckDBPyConnection", batch_id: int, portfolio: str, policy: Policy) -> bool:
+    """Append the policy unless it is the one in force; says whether it was new."""
+    in_force = _one(
+        con,
+        "select arg_max(policy_hash, batch_id) from raw.policies where portfolio = $portfolio",
+        {"portfolio": portfolio},
+    )
+    if in_force == digest(policy):
+        return False
+    con.execute(
+        "insert into raw.policies values ($batch, $portfolio, $hash, $json)",
+        {"batch": batch_id, "portfolio": portfolio, "hash": digest(policy), "json": to_json(policy)},
+    )
+    return True
+
+
+def _row(table: "object", column: str, wanted: str) -> dict[str, str]:
+    rows = table.to_pylist()  # type: ignore[attr-defined]
+    return next(row for row in rows if row[column] == wanted)
+
+
+def _one(con: "duckdb.DuckDBPyConnection", query: str, parameters: dict[str, object] | None = None) -> "object":
+    return con.execute(query, parameters or {}).fetchall()[0][0]

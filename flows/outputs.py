@@ -1,0 +1,275 @@
+"""The files of a decision, from published rows alone: exposures (JSON, YAML) and the validation report."""
+
+import datetime as dt
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from flows.publish import write_atomically
+from python_steps import policy as policies
+from python_steps import warehouse
+from python_steps.sharpe import NO_DEVIATION, sharpe
+
+if TYPE_CHECKING:
+    import duckdb
+
+CASH = "CASH"
+
+
+class NothingPublished(LookupError):
+    """There is no such decision in the warehouse."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Published rows of one decision, and of the portfolio's past up to it.
+
+    `past`: decision_at, net_return, nav, drawdown, turnover, is_active (something risky was held), in
+    order of decision_at. The other frames hold the rows of the decision, in order of their key.
+    """
+
+    portfolio: str
+    decision_at: dt.datetime
+    rebalance_date: dt.date
+    as_of: dt.datetime
+    decisions_per_year: float
+    policy: policies.Policy
+    exposures: pd.DataFrame  # symbol, asset_class, weight, previous_weight
+    allocation: dict[str, Any]  # the row of allocation_log
+    stops: pd.DataFrame  # the rows of stop_conditions
+    excluded: list[str]  # symbols left out for their data
+    overfit: pd.DataFrame  # the rows of overfit_metrics
+    past: pd.DataFrame
+
+
+def gather(
+    con: "duckdb.DuckDBPyConnection", portfolio: str, decision_at: dt.datetime | None = None
+) -> Evidence:
+    """Read the evidence of a decision, the portfolio's last one unless named. Raises NothingPublished."""
+    found = _rows(con, DECISION_SQL, portfolio, decision_at)
+    if found.empty:
+        which = "decision" if decision_at is None else f"decision at {stamp(decision_at)}"
+        raise NothingPublished(f"no {which} of {portfolio} is published here")
+    decision = found.iloc[0]
+    at = decision.decision_at.to_pydatetime()
+    return Evidence(
+        portfolio=portfolio,
+        decision_at=at,
+        rebalance_date=decision.rebalance_date.date(),
+        as_of=decision.as_of.to_pydatetime(),
+        decisions_per_year=float(decision.decisions_per_year),
+        policy=policies.Policy.model_validate_json(decision.policy_json),
+        exposures=_rows(con, EXPOSURES_SQL, portfolio, at),
+        allocation=_plain(_rows(con, ALLOCATION_SQL, portfolio, at).iloc[0].to_dict()),
+        stops=_rows(con, STOPS_SQL, portfolio, at),
+        excluded=_rows(con, EXCLUDED_SQL, portfolio, at).symbol.tolist(),
+        overfit=_rows(con, OVERFIT_SQL, portfolio, at),
+        past=_rows(con, PAST_SQL, portfolio, at),
+    )
+
+
+def render(evidence: Evidence) -> dict[str, bytes]:
+    """The side files by name. The same evidence gives the same bytes."""
+    exposures = exposures_document(evidence)
+    return {
+        "exposures.json": (
+            json.dumps(exposures, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        ).encode(),
+        "exposures.yaml": _yaml(exposures),
+        "validation_report.yaml": _yaml(validation_document(evidence)),
+    }
+
+
+def write(evidence: Evidence, out: Path) -> list[Path]:
+    """Write the side files into `out`, each whole or not at all, and return their paths."""
+    contents = render(evidence)
+    for name, content in contents.items():
+        write_atomically(out / name, content)
+    return [out / name for name in contents]
+
+
+def exposures_document(evidence: Evidence) -> dict[str, Any]:
+    """What to hold: every asset of the universe by name, zeros too, and CASH last."""
+    weights = evidence.exposures.set_index("symbol").weight
+    symbols = [*sorted(symbol for symbol in weights.index if symbol != CASH), CASH]
+    exposures = {symbol: float(weights[symbol]) for symbol in symbols}
+    log = evidence.allocation
+    return {
+        "timestamp": stamp(evidence.decision_at),
+        "rebalance_date": evidence.rebalance_date.isoformat(),
+        "portfolio": evidence.portfolio,
+        "exposures": exposures,
+        "metadata": {
+            "total_weight": math.fsum(exposures.values()),
+            "confidence": _number(log["confidence"]),
+            "regime": log["regime"],
+        },
+        "diagnostics": {
+            "fallback_mode": log["fallback_mode"],
+            "data_quality_excluded": evidence.excluded,
+            "portfolio_risk": {name: _number(log[name]) for name in ("volatility", "var_95", "es_95")},
+            "stop_conditions": [_stop(stop) for stop in latched(evidence).to_dict("records")],
+        },
+    }
+
+
+def validation_document(evidence: Evidence) -> dict[str, Any]:
+    """How far to believe it: the portfolio's own past after costs, and the signs of overfitting."""
+    from python_steps import weigh_strategies  # heavy, and not needed to show exposures
+
+    past = evidence.past
+    metrics = ("train_test_gap", "cv_stability", "regime_consistency")
+    return {
+        "validation_report": {
+            "generated_at": stamp(evidence.as_of),
+            "walk_forward_results": {
+                "sharpe_ratio": annual_sharpe(past.net_return.to_numpy(), evidence.decisions_per_year),
+                "sortino_ratio": sortino(past.net_return.to_numpy(), evidence.decisions_per_year),
+                "max_drawdown": max_drawdown(past.net_return.to_numpy()),
+                "win_rate": win_rate(past.net_return.to_numpy(), past.is_active.to_numpy(dtype=bool)),
+            },
+            "overfit_metrics": {name: overall(evidence.overfit, name) for name in metrics},
+            "warnings": list(weigh_strategies.warnings(evidence.overfit, evidence.policy)),
+        }
+    }
+
+
+def annual_sharpe(returns: np.ndarray, periods_a_year: float) -> float | None:
+    """Annual Sharpe of returns per decision; null below two of them or without deviation (formulas.md 3)."""
+    return _number(sharpe(returns) * math.sqrt(periods_a_year))
+
+
+def sortino(returns: np.ndarray, periods_a_year: float) -> float | None:
+    """Annual Sortino: downside deviation over all returns against zero; null without losses."""
+    if (
+        len(returns) < 2
+        or (downside := math.sqrt(float(np.mean(np.minimum(returns, 0.0) ** 2)))) <= NO_DEVIATION
+    ):
+        return None
+    return float(np.mean(returns)) / downside * math.sqrt(periods_a_year)
+
+
+def max_drawdown(returns: np.ndarray) -> float:
+    """Deepest fall of the compounded value below its peak, the starting 1 included; at most 0."""
+    value = np.cumprod(np.concatenate([[1.0], 1.0 + returns]))
+    return float(np.min(value / np.maximum.accumulate(value) - 1.0))
+
+
+def win_rate(returns: np.ndarray, is_active: np.ndarray) -> float | None:
+    """Share of decisions with something held that gained; null if nothing was ever held."""
+    held = returns[is_active]
+    return float(np.count_nonzero(held > 0) / len(held)) if len(held) else None
+
+
+def overall(overfit: pd.DataFrame, metric: str) -> float | None:
+    """A metric of the whole set (strategy 'all'), or its mean over strategies where the set has none."""
+    values = overfit[["strategy", metric]].dropna().sort_values("strategy")
+    whole = values.loc[values.strategy == "all", metric]
+    chosen = whole if len(whole) else values[metric]
+    return float(chosen.mean()) if len(chosen) else None
+
+
+def latched(evidence: Evidence) -> pd.DataFrame:
+    """The stop conditions in force at the decision."""
+    return evidence.stops[evidence.stops.is_latched.astype(bool)]
+
+
+def stamp(instant: dt.datetime) -> str:
+    """Naive UTC as ISO 8601 with a Z."""
+    return f"{instant.isoformat()}Z"
+
+
+def _stop(stop: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "condition": stop["condition"],
+        "value": _number(stop["value"]),
+        "limit": _number(stop["limit_value"]),
+        "action": stop["action"],
+        "latched_at": None if pd.isna(stop["latched_at"]) else stamp(stop["latched_at"].to_pydatetime()),
+    }
+
+
+def _number(value: Any) -> float | None:
+    # JSON has no infinity: a measure without a finite value is null.
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _plain(row: dict[Any, Any]) -> dict[str, Any]:
+    return {str(key): None if pd.isna(value) else value for key, value in row.items()}
+
+
+def _yaml(document: dict[str, Any]) -> bytes:
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1_000).encode()
+
+
+def _rows(
+    con: "duckdb.DuckDBPyConnection", query: str, portfolio: str, at: dt.datetime | None
+) -> pd.DataFrame:
+    return con.execute(query, {"portfolio": portfolio, "at": at}).df()
+
+
+def open_published(folder: Path) -> "duckdb.DuckDBPyConnection":
+    """A read-only connection to the published file. Raises NothingPublished."""
+    from flows.publish import published
+
+    if not published(folder).exists():
+        raise NothingPublished(f"nothing is published in {folder}; run portfolio rebalance first")
+    return warehouse.connect(published(folder), read_only=True)
+
+
+DECISION_SQL = """
+    select d.decision_at, d.rebalance_date, r.as_of, c.decisions_per_year, p.policy_json
+    from main.decisions as d
+    inner join main.allocation_log as l using (portfolio, decision_at)
+    inner join raw.runs as r on r.run_id = l.run_id
+    inner join raw.policies as p on p.portfolio = d.portfolio and p.policy_hash = r.policy_hash
+    inner join main.clocks as c on c.clock = d.clock
+    where d.portfolio = $portfolio and ($at is null or d.decision_at = $at)
+    order by d.decision_at desc, p.batch_id
+    limit 1
+"""
+EXPOSURES_SQL = """
+    select symbol, coalesce(asset_class, 'cash') as asset_class, weight, previous_weight
+    from main.target_exposures
+    left join main.assets using (symbol)
+    where portfolio = $portfolio and decision_at = $at
+    order by symbol
+"""
+ALLOCATION_SQL = "select * from main.allocation_log where portfolio = $portfolio and decision_at = $at"
+STOPS_SQL = """
+    select * from main.stop_conditions where portfolio = $portfolio and decision_at = $at order by condition
+"""
+EXCLUDED_SQL = """
+    select symbol from main.data_quality
+    where portfolio = $portfolio and decision_at = $at and is_excluded
+    order by symbol
+"""
+OVERFIT_SQL = """
+    select * from main.overfit_metrics where portfolio = $portfolio and decision_at = $at order by strategy
+"""
+# A period is active if something risky was held at its start or at its end.
+PAST_SQL = """
+    with held as (
+        select decision_at, bool_or(symbol <> 'CASH' and held_units <> 0) as is_held
+        from main.target_exposures
+        where portfolio = $portfolio and decision_at <= $at
+        group by decision_at
+    )
+    select
+        decision_at,
+        net_return,
+        nav,
+        drawdown,
+        turnover,
+        coalesce(is_held, false) or coalesce(lag(is_held) over (order by decision_at), false) as is_active
+    from main.portfolio_returns
+    left join held using (decision_at)
+    where portfolio = $portfolio and decision_at <= $at
+    order by decision_at
+"""

@@ -1,0 +1,245 @@
+"""From landed rows to exposures: models, step, models, step, in order of lineage."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from flows.dbt import Dbt
+from python_steps import warehouse
+from python_steps.policy import Policy
+
+if TYPE_CHECKING:
+    import duckdb
+
+LEARNED = ("forecasts", "fitted_models", "regimes")
+BELIEVED = ("trials", "strategy_gates", "overfit_metrics", "strategy_weights", "expected_returns", "confidences")
+ALLOCATED = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
+DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
+
+Note = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run in a working file: its bounds are the last row of raw.runs."""
+
+    file: Path
+    run_id: str
+    portfolio: str
+    policy: Policy
+    as_of: pd.Timestamp
+    batch_until: int
+    holdings: Mapping[str, float] = field(default_factory=dict)
+
+
+def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True) -> int:
+    """Build all tables of a run and make its missing decisions; returns how many were made.
+
+    With `is_tested`, dbt's tests run with the models and end the run with DbtError on a failure.
+    """
+    build = dbt.build if is_tested else dbt.run
+    build(exclude=["source:steps+"])
+    note("Signals and windows built", **_counts(run, "signals", "walk_forward_windows"))
+    learn(run)
+    note("Learners fitted", **_counts(run, "steps.fitted_models"))
+    build(select=_downstream(LEARNED), exclude=_downstream(BELIEVED + ALLOCATED))
+    note("Strategies evaluated", **_counts(run, "strategies", "window_metrics"))
+    decisions = new_decisions(run)
+    trials = weigh(run, decisions)
+    build(select=_downstream(BELIEVED), exclude=_downstream(ALLOCATED))
+    note("Strategies weighed", decisions=len(decisions), trials=trials)
+    allocate(run, decisions)
+    build(select=_downstream(ALLOCATED))
+    note("Exposures allocated", decisions=len(decisions))
+    return len(decisions)
+
+
+def replace_holdings(run: Run, holdings: Mapping[str, float]) -> Run:
+    """The same run, with weights held before the portfolio's first decision."""
+    return replace(run, holdings=holdings)
+
+
+def new_decisions(run: Run) -> pd.DataFrame:
+    """Decisions of the portfolio that have no exposures yet."""
+    with _connected(run) as con:
+        decisions = warehouse.read(con, "decisions", where=lambda t: t.portfolio == run.portfolio)
+        made = warehouse.read(
+            con,
+            "steps.allocation_log",
+            columns=["decision_at"],
+            where=lambda t: t.portfolio == run.portfolio,
+        )
+    return decisions[~decisions["decision_at"].isin(made["decision_at"])].sort_values("decision_at")
+
+
+def learn(run: Run) -> None:
+    """Fit every learner in the windows whose forecasts are not complete, and filter the regimes."""
+    from python_steps.detect_regimes import detect_all
+    from python_steps.learn_forecasts import learn as fit
+
+    clock, plan = run.policy.clock, run.policy.plan
+    with _connected(run) as con:
+        read = _reader(con)
+        strategies = read("strategies", lambda t: t.kind == "learner")
+        windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
+        examples = read("examples", lambda t: (t.clock == clock) & (t.plan == plan))
+        readings = read("readings", lambda t: t.clock == clock)
+        for learner in sorted(set(strategies.loc[strategies["plan"] == plan, "source"])):
+            past = read(
+                "steps.forecasts",
+                lambda t, learner=learner: (t.clock == clock) & (t.plan == plan) & (t.learner == learner),
+            )
+            wanted = _unfinished(windows, examples, past)
+            said = fit(examples, readings, wanted, learner, run.run_id)
+            keys = ["window_id", "symbol", "decision_at"]
+            _append(con, "steps.forecasts", said["forecasts"], past, keys)
+            models = read("steps.fitted_models", lambda t, learner=learner: t.learner == learner)
+            models = models[(models["clock"] == clock) & (models["plan"] == plan)]
+            _append(con, "steps.fitted_models", said["fitted_models"], models, ["window_id"])
+        returns = read("decision_returns", lambda t: t.clock == clock)
+        instants = read("decisions", lambda t: t.portfolio == run.portfolio)["decision_at"]
+        regimes = detect_all(returns, instants, clock, run.run_id)
+        past = read("steps.regimes", lambda t: t.clock == clock)
+        _append(con, "steps.regimes", regimes, past, ["detector", "decision_at"])
+
+
+def weigh(run: Run, decisions: pd.DataFrame) -> int:
+    """Count the trials, decide which strategies to believe, and return the number of trials."""
+    from python_steps.record_trials import record
+    from python_steps.weigh_strategies import WeighInputs
+    from python_steps.weigh_strategies import weigh as judge
+
+    clock, plan = run.policy.clock, run.policy.plan
+    with _connected(run) as con:
+        read = _reader(con)
+        strategies = read("strategies")
+        strategies = strategies[strategies["plan"].isna() | (strategies["plan"] == plan)]
+        if run.policy.strategies != "all":
+            strategies = strategies[strategies["strategy"].isin(run.policy.strategies)]
+        mine = strategies["strategy"].tolist()
+        assets = _universe(read("assets"), run.policy)
+        symbols = assets["symbol"].tolist()
+        per_year = float(read("clocks", lambda t: t.clock == clock)["decisions_per_year"].iloc[0])
+        pnl = read(
+            "strategy_pnl",
+            lambda t: (t.clock == clock) & t.strategy.isin(mine) & t.symbol.isin(symbols),
+        )
+        windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
+        trials = read("steps.trials", lambda t: t.batch_id <= run.batch_until)
+        fresh = record(
+            strategies,
+            pnl,
+            set(trials["config_hash"]),
+            clock=clock,
+            plan=plan,
+            test_from=windows["test_from"].min() if len(windows) else None,
+            batch_id=run.batch_until,
+            run_id=run.run_id,
+            as_of=run.as_of,
+            decisions_per_year=per_year,
+        )
+        warehouse.write(con, "steps.trials", fresh)
+        count = trials["config_hash"].nunique() + len(fresh)
+        inputs = WeighInputs(
+            decisions=decisions,
+            assets=assets,
+            strategy_pnl=pnl,
+            positions=read(
+                "positions",
+                lambda t: (t.clock == clock) & t.strategy.isin(mine) & t.symbol.isin(symbols),
+            ),
+            windows=windows,
+            window_metrics=read(
+                "window_metrics",
+                lambda t: (t.clock == clock) & (t.plan == plan) & t.strategy.isin(mine) & t.symbol.isin(symbols),
+            ),
+            regimes=read("regimes", lambda t: (t.clock == clock) & (t.detector == run.policy.detector)),
+            fitted=frozenset(strategies.loc[strategies["kind"] == "learner", "strategy"]),
+            past_weights=read("steps.strategy_weights", lambda t: t.portfolio == run.portfolio),
+        )
+        for table, rows in judge(inputs, run.policy, run.portfolio, run.run_id, per_year, count).items():
+            warehouse.write(con, f"steps.{table}", rows)
+    return count
+
+
+def allocate(run: Run, decisions: pd.DataFrame) -> None:
+    """Decide what to hold, decision by decision."""
+    from python_steps.allocate_exposures import allocate as decide
+    from python_steps.allocation_inputs import AllocationInputs
+
+    clock, portfolio = run.policy.clock, run.portfolio
+    with _connected(run) as con:
+        read = _reader(con)
+        per_year = float(read("clocks", lambda t: t.clock == clock)["decisions_per_year"].iloc[0])
+        inputs = AllocationInputs(
+            decisions=decisions,
+            assets=read("assets").rename(columns={"membership_known_at": "known_at"}),
+            marks=read("marks", lambda t: t.clock == clock),
+            decision_returns=read("decision_returns", lambda t: t.clock == clock),
+            order_fills=read("order_fills", lambda t: t.clock == clock),
+            data_quality=read("data_quality", lambda t: t.portfolio == portfolio),
+            market_conditions=read("market_conditions", lambda t: t.portfolio == portfolio),
+            expected_returns=read("expected_returns", lambda t: t.portfolio == portfolio),
+            regimes=read("regimes", lambda t: (t.clock == clock) & (t.detector == run.policy.detector)),
+            confidences=read("confidences", lambda t: t.portfolio == portfolio),
+            resets=read("raw.resets", lambda t: t.portfolio == portfolio),
+            past={name: read(f"steps.{name}", lambda t: t.portfolio == portfolio) for name in ALLOCATED},
+            holdings=run.holdings,
+        )
+        for table, rows in decide(inputs, run.policy, portfolio, run.run_id, per_year).items():
+            warehouse.write(con, f"steps.{table}", rows)
+
+
+def _unfinished(windows: pd.DataFrame, examples: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:
+    """Windows with an example that has no forecast yet."""
+    keys = ["window_id", "symbol", "decision_at"]
+    merged = examples[keys].merge(past[keys], how="left", indicator=True)
+    missing = merged.loc[merged["_merge"] == "left_only", "window_id"].unique()
+    return windows[windows["window_id"].isin(missing)]
+
+
+def _append(
+    con: "duckdb.DuckDBPyConnection", table: str, rows: pd.DataFrame, past: pd.DataFrame, keys: list[str]
+) -> None:
+    """Write the rows whose key is new: what was said once is never said again."""
+    merged = rows.merge(past[keys].assign(is_said=True), how="left", on=keys)
+    warehouse.write(con, table, rows[merged["is_said"].isna().to_numpy()])
+
+
+def _universe(assets: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    wanted = assets[assets["asset_class"].isin(policy.universe.asset_classes)]
+    if policy.universe.symbols is not None:
+        wanted = wanted[wanted["symbol"].isin(policy.universe.symbols)]
+    return wanted
+
+
+def _downstream(tables: tuple[str, ...]) -> list[str]:
+    return [f"source:portfolio_warehouse.steps.{table}+" for table in tables]
+
+
+def _reader(con: "duckdb.DuckDBPyConnection") -> Callable[..., pd.DataFrame]:
+    def read(table: str, where: Callable[[Any], Any] | None = None) -> pd.DataFrame:
+        return warehouse.read(con, table, where=where)
+
+    return read
+
+
+def _counts(run: Run, *tables: str) -> dict[str, int]:
+    with _connected(run) as con:
+        return {
+            table.split(".")[-1]: con.execute(f"select count(*) from {table}").fetchall()[0][0]
+            for table in tables
+        }
+
+
+@contextmanager
+def _connected(run: Run) -> Iterator["duckdb.DuckDBPyConnection"]:
+    con = warehouse.connect(run.file)
+    try:
+        yield con
+    finally:
+        con.close()

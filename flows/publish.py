@@ -1,0 +1,133 @@
+"""A run works on a copy of its own and publishes it by one rename, so that readers see whole runs only."""
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# The copy keeps the file's name, in a folder of its own: DuckDB names the catalog after the file, and a
+# folder that is never used twice holds no write-ahead log of another run.
+PUBLISHED = "published.duckdb"
+WORKING = "working-"
+FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
+
+
+def published(folder: Path) -> Path:
+    """The file readers open."""
+    return folder / PUBLISHED
+
+
+@contextmanager
+def working_copy(folder: Path) -> Iterator[Path]:
+    """A copy of the published file to work on; there is no file yet if nothing was published.
+
+    It is removed at the end, with everything beside it. While it lives no `sweep` touches it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    place = folder / f"{WORKING}{secrets.token_hex(8)}"
+    with _locked(folder):
+        place.mkdir()
+        owner = _open_folder(place)
+        fcntl.flock(owner, fcntl.LOCK_EX)
+    try:
+        if published(folder).exists():
+            _copy(published(folder), place / PUBLISHED)
+        yield place / PUBLISHED
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        os.close(owner)
+
+
+def publish(working: Path, folder: Path) -> Path:
+    """Make a working file the published one; every connection to it must be closed.
+
+    Readers keep the version they opened. Killed at any point, the old or the new file is there, whole.
+    """
+    from python_steps import warehouse
+
+    con = warehouse.connect(working)
+    try:
+        con.execute("checkpoint")
+    finally:
+        con.close()
+    if _log_of(working).exists():
+        raise RuntimeError(f"{working.name}: its write-ahead log is still there, so it is not published")
+    _sync(working)
+    # A log left by somebody who wrote into the published file would be replayed into the new one.
+    _log_of(published(folder)).unlink(missing_ok=True)
+    working.replace(published(folder))
+    _sync(folder)
+    return published(folder)
+
+
+def sweep(folder: Path) -> list[str]:
+    """Remove what dead runs left, and say what that was."""
+    removed = []
+    with _locked(folder):
+        for place in sorted(folder.glob(f"{WORKING}*")):
+            if _is_abandoned(place):
+                shutil.rmtree(place, ignore_errors=True)
+                removed.append(place.name)
+    return removed
+
+
+def write_atomically(file: Path, content: bytes) -> None:
+    """Write a side file so that it is there whole, or not at all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_bytes(content)
+        _sync(draft)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(file.parent)
+
+
+def _copy(source: Path, target: Path) -> None:
+    # From one open file: a publish meanwhile changes the name, not what is read here.
+    with source.open("rb") as old, target.open("xb") as new:
+        try:
+            fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
+        except OSError:  # the file system cannot share blocks
+            shutil.copyfileobj(old, new, 1 << 22)
+
+
+def _log_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}.wal")
+
+
+def _is_abandoned(place: Path) -> bool:
+    owner = _open_folder(place)
+    try:
+        fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(owner)
+    return True
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    handle = _open_folder(folder)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _open_folder(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _sync(place: Path) -> None:
+    handle = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

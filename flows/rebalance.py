@@ -1,0 +1,281 @@
+"""One run: take the lock, work on a copy, land, compute, publish, and write the files."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from flows import landing, logs, outputs, pipeline
+from flows.dbt import Dbt, Node
+from flows.lock import held
+from flows.publish import publish, sweep, working_copy
+from flows.requests import Outcome, RebalanceRequest, RunResult
+from flows.versions import code_version, lock_hash
+from python_steps import policy as policies
+from python_steps import study, warehouse
+
+if TYPE_CHECKING:
+    import duckdb
+
+VISIBLE_BARS = "select * from raw.bars where known_at <= $as_of and batch_id <= $batch_until"
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A run whose inputs are landed and whose row stands in raw.runs."""
+
+    run: pipeline.Run
+    landed: landing.Landed
+
+
+def run_rebalance(request: RebalanceRequest) -> RunResult:
+    """Land what is new, decide what is due, and publish; nothing is published unless all of it succeeds.
+
+    Raises InputError, PolicyError, DbtError or Busy, each with what was expected.
+    """
+    portfolio, policy = policies.load(request.portfolio)
+    weights = landing.holdings(request.holdings)
+    with held(request.warehouse, portfolio, request.lock_wait), logs.progress(
+        portfolio, is_shown=not request.is_json
+    ) as step:
+        sweep(request.warehouse)
+        with working_copy(request.warehouse) as file:
+            dbt = Dbt(file, on_node=_shown_by(step))
+            dbt.run_operation("create_source_tables")
+            run_id = _next_run_id(file, portfolio)
+            log = logs.configure(request.out, run_id, json_only=request.is_json)
+            begun = _begin(file, request, portfolio, policy, run_id)
+            _tell(log, begun)
+            if not request.is_rebuild and not begun.landed.is_new and not _is_due(begun):
+                log.info("Nothing new", portfolio=portfolio, as_of=_text(begun.run.as_of))
+                return _result(request, begun.run, "unchanged", 0)
+            if request.is_rebuild:
+                forget(begun.run)
+            run = pipeline.replace_holdings(begun.run, weights)
+            added = pipeline.compute(run, dbt, log.info)
+            outcome = finish(run, added)
+            publish(file, request.warehouse)
+            log.info("Published", decisions=added, outcome=outcome)
+        return _result(request, run, outcome, added)
+
+
+def begin(
+    con: "duckdb.DuckDBPyConnection",
+    *,
+    run_id: str,
+    portfolio: str,
+    policy: policies.Policy,
+    as_of: dt.datetime,
+    batch_until: int,
+    started_at: dt.datetime,
+) -> None:
+    """Write the run's row, without an outcome yet: its bounds are what models and steps may see."""
+    digest = warehouse.rows_digest(con, VISIBLE_BARS, {"as_of": as_of, "batch_until": batch_until})
+    number = con.execute("select coalesce(max(run_number), 0) + 1 from raw.runs").fetchall()[0][0]
+    row = {
+        "run_id": run_id,
+        "run_number": number,
+        "portfolio": portfolio,
+        "as_of": as_of,
+        "batch_until": batch_until,
+        "policy_hash": policies.digest(policy),
+        "study_hash": study.study_hash(study.read_study()),
+        "code_version": code_version(),
+        "lock_hash": lock_hash(),
+        "input_hash": digest,
+        "seed": policy.seed,
+        "trials": None,
+        "started_at": started_at,
+        "finished_at": None,
+        "outcome": None,
+        "decisions_added": None,
+        "decisions_hash": None,
+        "chain_hash": None,
+    }
+    warehouse.write(con, "raw.runs", pd.DataFrame([row]))
+
+
+def finish(run: pipeline.Run, added: int) -> Outcome:
+    """Write how the run ended, with the hash of its decisions chained to the run before."""
+    con = warehouse.connect(run.file)
+    try:
+        decisions_hash = decisions_digest(con, run.run_id)
+        chain = con.execute(
+            "select chain_hash from raw.runs where chain_hash is not null order by run_number desc limit 1"
+        ).fetchall()
+        before = chain[0][0] if chain else ""
+        outcome = _outcome(con, run.portfolio)
+        con.execute(
+            """
+            update raw.runs
+            set finished_at = $now, outcome = $outcome, decisions_added = $added, trials = $trials,
+                decisions_hash = $hash, chain_hash = $chain
+            where run_id = $run_id
+            """,
+            {
+                "now": _now(),
+                "outcome": outcome,
+                "added": added,
+                "trials": con.execute(
+                    "select count(distinct config_hash) from steps.trials where batch_id <= $batch",
+                    {"batch": run.batch_until},
+                ).fetchall()[0][0],
+                "hash": decisions_hash,
+                "chain": hashlib.sha256((before + decisions_hash).encode()).hexdigest(),
+                "run_id": run.run_id,
+            },
+        )
+    finally:
+        con.close()
+    return outcome
+
+
+def decisions_digest(con: "duckdb.DuckDBPyConnection", run_id: str) -> str:
+    """SHA-256 over every row that the run wrote about its decisions, whoever the run is."""
+    seen = hashlib.sha256()
+    for table in pipeline.DECIDED:
+        query = f"select * exclude (run_id) from steps.{table} where run_id = $run_id"
+        seen.update(f"{table} {warehouse.rows_digest(con, query, {'run_id': run_id})}\n".encode())
+    return seen.hexdigest()
+
+
+def forget(run: pipeline.Run) -> None:
+    """Before a rebuild: drop what was estimated, for this portfolio, so that all of it is made again."""
+    con = warehouse.connect(run.file)
+    try:
+        for table in pipeline.DECIDED:
+            con.execute(f"delete from steps.{table} where portfolio = $portfolio", {"portfolio": run.portfolio})
+    finally:
+        con.close()
+
+
+def _begin(
+    file: Path, request: RebalanceRequest, portfolio: str, policy: policies.Policy, run_id: str
+) -> Begun:
+    from python_steps.land_bars import next_batch_id
+
+    con = warehouse.connect(file)
+    try:
+        now = _now()
+        landed = landing.land(
+            con, request, portfolio, policy, batch_id=next_batch_id(con), run_id=run_id, loaded_at=now
+        )
+        landing.check_history(con, policy, landed.as_of)
+        batch_until = next_batch_id(con) - 1
+        begin(
+            con,
+            run_id=run_id,
+            portfolio=portfolio,
+            policy=policy,
+            as_of=landed.as_of,
+            batch_until=batch_until,
+            started_at=now,
+        )
+    finally:
+        con.close()
+    return Begun(
+        pipeline.Run(file, run_id, portfolio, policy, pd.Timestamp(landed.as_of), batch_until), landed
+    )
+
+
+def _is_due(begun: Begun) -> bool:
+    """Whether a decision of the portfolio's clock lies between its last one and as_of."""
+    run = begun.run
+    with _open(run.file) as con:
+        due = con.execute(
+            """
+            select count(*)
+            from main.clock_instants as instants
+            where instants.clock = $clock and instants.decision_at <= $as_of
+                and instants.decision_at > (
+                    select coalesce(max(decision_at), '9999-01-01'::timestamp)
+                    from steps.allocation_log where portfolio = $portfolio
+                )
+            """,
+            {"clock": run.policy.clock, "as_of": run.as_of, "portfolio": run.portfolio},
+        ).fetchall()[0][0]
+    return bool(due)
+
+
+def _result(request: RebalanceRequest, run: pipeline.Run, outcome: Outcome, added: int) -> RunResult:
+    """The published decision, and its files."""
+    con = outputs.open_published(request.warehouse)
+    try:
+        evidence = outputs.gather(con, run.portfolio)
+    finally:
+        con.close()
+    files = outputs.write(evidence, request.out)
+    weights = dict(zip(evidence.exposures["symbol"], evidence.exposures["weight"], strict=True))
+    return RunResult(
+        run_id=run.run_id,
+        portfolio=run.portfolio,
+        as_of=run.as_of.to_pydatetime(),
+        outcome=outcome,
+        decisions_added=added,
+        decision_at=evidence.decision_at,
+        exposures=weights,
+        files=[*files, request.out / logs.LOG_FILE],
+    )
+
+
+def _outcome(con: "duckdb.DuckDBPyConnection", portfolio: str) -> Outcome:
+    latched = con.execute(
+        """
+        select count(*) from main.stop_conditions
+        where portfolio = $portfolio and is_latched
+            and decision_at = (select max(decision_at) from main.decisions where portfolio = $portfolio)
+        """,
+        {"portfolio": portfolio},
+    ).fetchall()[0][0]
+    return "stopped" if latched else "done"
+
+
+def _tell(log: Any, begun: Begun) -> None:
+    report, run = begun.landed.report, begun.run
+    for name, columns in begun.landed.ignored.items():
+        log.warning("Columns not read", file=name, columns=", ".join(columns))
+    if report is None:
+        log.info("No bars asked for", as_of=_text(run.as_of))
+        return
+    log.info(
+        "Bars landed",
+        rows=report.rows_seen,
+        new=report.rows_landed,
+        restated=report.restated,
+        quarantined=report.rows_quarantined,
+        as_of=_text(run.as_of),
+    )
+    for reason, count in sorted(report.reasons.items()):
+        log.warning("Rows quarantined", reason=reason, rows=count)
+
+
+def _shown_by(step: Callable[[str, int, int], None]) -> Callable[[Node], None]:
+    return lambda node: step(node.name, node.number, node.of)
+
+
+def _next_run_id(file: Path, portfolio: str) -> str:
+    with _open(file) as con:
+        number = con.execute("select coalesce(max(run_number), 0) + 1 from raw.runs").fetchall()[0][0]
+    return f"{portfolio}-{number:05d}"
+
+
+@contextmanager
+def _open(file: Path) -> Iterator["duckdb.DuckDBPyConnection"]:
+    con = warehouse.connect(file)
+    try:
+        yield con
+    finally:
+        con.close()
+
+
+def _text(instant: dt.datetime) -> str:
+    return instant.isoformat(timespec="seconds") + "Z"
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(tzinfo=None)

@@ -1,0 +1,135 @@
+"""What the terminal shows at the end of a run: what to hold, why, and how far to believe it."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+
+from flows.outputs import (
+    CASH,
+    Evidence,
+    annual_sharpe,
+    latched,
+    max_drawdown,
+    overall,
+    stamp,
+    validation_document,
+)
+from flows.requests import RunResult
+
+CHANGES_SHOWN = 5
+
+
+def show(evidence: Evidence, result: RunResult, console: Console | None = None) -> None:
+    """Print the summary of a run."""
+    (console or Console(highlight=False)).print(summary(evidence, result))
+
+
+def summary(evidence: Evidence, result: RunResult) -> RenderableType:
+    """The summary of a run, for rich to print."""
+    lines = [*_headline(evidence, result), *_belief(evidence), *_stops(evidence), *_warnings(evidence)]
+    files = [f"  {escape(str(file))}" for file in result.files]
+    return Group(*lines[:1], weights_table(evidence), class_line(evidence), *lines[1:], "Files:", *files)
+
+
+def weights_table(evidence: Evidence) -> Table:
+    """Assets held or changed, largest weight first, CASH last."""
+    table = Table("asset", "class", "weight", "change", title=f"Exposures of {evidence.portfolio}")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    rows = evidence.exposures[(evidence.exposures.weight != 0) | (evidence.exposures.previous_weight != 0)]
+    is_cash = rows.symbol == CASH
+    risky = rows[~is_cash].sort_values(["weight", "symbol"], ascending=[False, True])
+    for row in pd.concat([risky, rows[is_cash]]).itertuples():
+        change = row.weight - row.previous_weight
+        table.add_row(escape(row.symbol), row.asset_class, f"{row.weight:.2%}", f"{change:+.2%}")
+    return table
+
+
+def class_line(evidence: Evidence) -> str:
+    """Totals by class, and the reason where fewer than two classes of assets are held."""
+    totals = evidence.exposures.groupby("asset_class").weight.sum()
+    text = "By class: " + ", ".join(f"{name} {total:.1%}" for name, total in totals.items())
+    held = [name for name, total in totals.items() if name != "cash" and total > 0]
+    if len(held) < 2:
+        text += f"\nOnly {', '.join(held) or 'cash'} is held: {escape(evidence.allocation['reason'])}"
+    return text
+
+
+def markdown(evidence: Evidence) -> str:
+    """The exposures as a Markdown table, for Prefect."""
+    rows = [
+        f"| {row.symbol} | {row.asset_class} | {row.weight:.4f} |" for row in evidence.exposures.itertuples()
+    ]
+    heading = f"# {evidence.portfolio}, {stamp(evidence.decision_at)}"
+    return "\n".join([heading, "", "| asset | class | weight |", "| --- | --- | ---: |", *rows])
+
+
+def _headline(evidence: Evidence, result: RunResult) -> list[str]:
+    what = {
+        "done": f"{result.decisions_added} decisions added",
+        "unchanged": "nothing new: no row was changed",
+        "stopped": f"{result.decisions_added} decisions added, and a stop condition is in force",
+    }[result.outcome]
+    decision = (
+        f"Decision of {stamp(evidence.decision_at)}, to hold from {evidence.rebalance_date.isoformat()}"
+    )
+    return [f"{decision} ({what})", f"Biggest changes: {_changes(evidence.exposures) or 'none'}"]
+
+
+def _changes(exposures: pd.DataFrame) -> str:
+    changes = (exposures.weight - exposures.previous_weight).set_axis(exposures.symbol).sort_index()
+    ranked = changes[changes != 0].sort_values(key=abs, ascending=False, kind="stable").head(CHANGES_SHOWN)
+    return ", ".join(f"{escape(str(symbol))} {change:+.2%}" for symbol, change in ranked.items())
+
+
+def _belief(evidence: Evidence) -> list[str]:
+    log, past = evidence.allocation, evidence.past
+    lines = [
+        f"Confidence {log['confidence']:.2f}, regime {log['regime']}, {log['allocator']}: {log['status']}",
+        f"Expected volatility {log['volatility']:.1%} a year; limits that bind: {_names(log['binding'])}",
+    ]
+    if log["fallback_mode"]:
+        lines.append(f"Fallback {log['fallback_mode']}: {escape(log['reason'])}")
+    if len(past):
+        returns = past.net_return.to_numpy()
+        ratio = annual_sharpe(returns, evidence.decisions_per_year)
+        lines.append(
+            f"Past after costs: {len(past)} decisions, value {past.nav.iloc[-1]:.3f}, Sharpe {_text(ratio)}, "
+            f"max drawdown {max_drawdown(returns):.1%}"
+        )
+    if len(evidence.overfit):
+        chances = ", ".join(
+            f"{name.upper()} {_text(overall(evidence.overfit, name))}" for name in ("dsr", "pbo")
+        )
+        lines.append(f"Trials counted: {evidence.overfit.trials.max()}; {chances}")
+    return lines
+
+
+def _stops(evidence: Evidence) -> list[str]:
+    stops = latched(evidence)
+    if stops.empty:
+        return ["Stop conditions: none"]
+    return [
+        f"Stop in force: {stop.condition} ({_text(stop.value)}, limit {stop.limit_value:g}): {stop.action}"
+        for stop in stops.itertuples()
+    ]
+
+
+def _warnings(evidence: Evidence) -> Iterable[str]:
+    warnings = validation_document(evidence)["validation_report"]["warnings"]
+    return [f"Warning: {escape(text)}" for text in warnings[:CHANGES_SHOWN]] + (
+        [f"and {len(warnings) - CHANGES_SHOWN} more warnings in the report"] * (len(warnings) > CHANGES_SHOWN)
+    )
+
+
+def _names(as_json: str) -> str:
+    return ", ".join(escape(str(name)) for name in json.loads(as_json)) or "none"
+
+
+def _text(value: Any) -> str:
+    return "undefined" if value is None or pd.isna(value) else f"{value:.2f}"

@@ -1,0 +1,292 @@
+"""Walk the decisions in order, and say at each what to hold: rules 6, 7 and 9 of the study.
+
+At a decision: book what is known of earlier orders, value what is held, measure the stops, ask the
+allocator, and bring its answer under the limits, smoothed, changed by no more than is allowed.
+"""
+
+import math
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from python_steps import limits, plugins
+from python_steps.allocation_answer import (
+    Estimator,
+    Situation,
+    answer,
+    no_value,
+    risk_of,
+    smoothed,
+    unmeasured,
+)
+from python_steps.allocation_inputs import (
+    AllocationInputs,
+    Asset,
+    ByDecision,
+    Orders,
+    Returns,
+    assets_by_symbol,
+    days,
+    in_universe,
+    instants,
+    of,
+    resets_by_condition,
+)
+from python_steps.allocation_rows import Decided, Rows
+from python_steps.allocation_state import State, resumed
+from python_steps.book import CASH, Book, Settlement
+from python_steps.least_distance import turnover, volatility
+from python_steps.policy import Policy
+from python_steps.projection import project
+from python_steps.stops import Reset, stopped
+
+PATIENCE = 5  # decisions in a row that an asset may be left out before it is sold
+NO_REGIME = "neutral"
+VIEWS = ["ensemble_view", "standard_error", "shrunk_view"]
+
+
+class Decision(NamedTuple):
+    """One decision to be made; `at` in microseconds."""
+
+    at: int
+    rebalance_date: np.datetime64
+    is_backtest: bool
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """The inputs, ready to be looked at by decision, and the plug-ins that the policy names."""
+
+    policy: Policy
+    assets: dict[str, Asset]
+    marks: ByDecision
+    returns: Returns
+    orders: Orders
+    quality: ByDecision
+    conditions: ByDecision
+    views: ByDecision
+    regimes: dict[int, str]
+    confidences: dict[int, float]
+    resets: dict[str, list[Reset]]
+    holdings: dict[str, float]
+    allocator: ModuleType
+    estimate: Estimator
+    decisions_per_year: float
+
+
+def allocate(
+    inputs: AllocationInputs, policy: Policy, portfolio: str, run_id: str, decisions_per_year: float
+) -> dict[str, pd.DataFrame]:
+    """Rows of target_exposures, weight_waterfall, allocation_log and stop_conditions, by table name.
+
+    One set of rows for each of `inputs.decisions`, in the columns of sources.yml; nothing of `past` is
+    repeated. Raises plugins.UnknownPlugin for an allocator or covariance that no file has, ValueError
+    for inputs that contradict each other (table and symbol are named).
+    """
+    world = _world(inputs, policy, portfolio, decisions_per_year)
+    past = {name: of(table, portfolio=portfolio) for name, table in inputs.past.items()}
+    state = resumed(past, world.orders.fills)
+    rows = Rows(portfolio, run_id, policy.allocator)
+    for decision in _decisions(of(inputs.decisions, portfolio=portfolio), state):
+        rows.add(_decide(decision, world, state))
+    return rows.tables()
+
+
+def _decisions(frame: pd.DataFrame, state: State) -> list[Decision]:
+    at = instants(frame["decision_at"]).tolist()
+    rows = sorted(zip(at, days(frame["rebalance_date"]), frame["is_backtest"].tolist(), strict=True))
+    if len(set(at)) < len(at):
+        raise ValueError("decisions: a decision_at stands twice")
+    if rows and state.book.at is not None and rows[0][0] <= state.book.at:
+        raise ValueError("decisions: one is not later than the last decision already made")
+    return [Decision(instant, date, bool(is_backtest)) for instant, date, is_backtest in rows]
+
+
+def _world(inputs: AllocationInputs, policy: Policy, portfolio: str, decisions_per_year: float) -> World:
+    regimes = of(inputs.regimes, clock=policy.clock, detector=policy.detector)
+    confidences = of(inputs.confidences, portfolio=portfolio)
+    return World(
+        policy=policy,
+        assets=assets_by_symbol(inputs.assets),
+        marks=ByDecision(of(inputs.marks, clock=policy.clock), "symbol", ["mark_index"]),
+        returns=Returns(of(inputs.decision_returns, clock=policy.clock)),
+        orders=Orders(of(inputs.order_fills, clock=policy.clock)),
+        quality=ByDecision(of(inputs.data_quality, portfolio=portfolio), "symbol", ["is_excluded"]),
+        conditions=ByDecision(of(inputs.market_conditions, portfolio=portfolio), "condition", ["value"]),
+        views=ByDecision(of(inputs.expected_returns, portfolio=portfolio), "symbol", VIEWS),
+        regimes=dict(zip(instants(regimes["decision_at"]).tolist(), regimes["regime"].tolist(), strict=True)),
+        confidences=dict(
+            zip(
+                instants(confidences["decision_at"]).tolist(), confidences["confidence"].tolist(), strict=True
+            )
+        ),
+        resets=resets_by_condition(of(inputs.resets, portfolio=portfolio)),
+        holdings=_holdings(dict(inputs.holdings)),
+        allocator=plugins.load("python_steps.allocators", policy.allocator),
+        estimate=plugins.load("python_steps.covariances", policy.covariance).estimate,
+        decisions_per_year=decisions_per_year,
+    )
+
+
+def _holdings(weights: dict[str, float]) -> dict[str, float]:
+    held = {symbol: float(weight) for symbol, weight in sorted(weights.items()) if symbol != CASH}
+    for symbol, weight in held.items():
+        if not 0 <= weight <= 1:
+            raise ValueError(f"holdings: {symbol} is {weight}, expected a weight from 0 to 1")
+    if math.fsum(held.values()) > 1 + 1e-9:
+        raise ValueError(f"holdings: weights sum to {math.fsum(held.values())}, at most 1 is allowed")
+    return held
+
+
+def _decide(decision: Decision, world: World, state: State) -> Decided:
+    book, wanted = state.book, world.policy
+    rates = world.orders.cost_rates(decision.at)
+    over = _over(decision, world, state, rates)
+    leaving = [symbol for symbol in over if book.touches(symbol)]
+    settled = _settle(decision, world, state, over)
+    now = _situation(decision, world, state, leaving, rates)
+    verdicts = state.stops.judge(
+        decision.at,
+        decision.is_backtest,
+        book.value,
+        settled.net_return,
+        {name: _number(row["value"]) for name, row in world.conditions.at(decision.at).items()},
+        wanted.stops,
+        world.resets,
+    )
+    returns = world.returns.until(decision.at, now.symbols)
+    risk = risk_of(returns, world.estimate, now)
+    bounds = limits.build(
+        wanted, now.symbols, now.classes, returns, risk.covariance, risk.measured, world.decisions_per_year
+    )
+    said = answer(now, risk, bounds, wanted, world.allocator) if book.is_sound() else no_value(now)
+    mixed = smoothed(said.raw, now.previous, wanted)
+    allowed = project(mixed, now.previous, bounds, now.excluded, now.barred)
+    final = stopped(allowed.weights, now.previous, verdicts)
+    targets = book.units_for(dict(zip(now.symbols, final.tolist(), strict=True)))
+    book.order(decision.at, {symbol: units for symbol, units in targets.items() if symbol not in over})
+    return Decided(
+        at=decision.at,
+        symbols=now.symbols,
+        stages=(said.risk_based, said.views, said.raw, mixed, allowed.weights, final),
+        previous=now.previous,
+        held_units=[book.held.get(symbol, 0.0) for symbol in now.symbols],
+        target_units=list(targets.values()),
+        marks=[book.marks[symbol] for symbol in now.symbols],
+        excluded_for=[state.excluded_for.get(symbol, 0) for symbol in now.symbols],
+        cash=book.cash(),
+        value=book.value,
+        status=said.status,
+        fallback_mode=said.fallback_mode,
+        reason=said.reason + unmeasured(final, now, risk),
+        binding=allowed.binding,
+        conflicts=tuple(dict.fromkeys((*said.conflicts, *allowed.forced))),
+        risk=volatility(final, bounds.factor),
+        decisions_per_year=world.decisions_per_year,
+        turnover=turnover(final, now.previous),
+        settlement=settled,
+        high_water_mark=state.stops.high_water_mark,
+        regime=world.regimes.get(decision.at, NO_REGIME),
+        confidence=now.confidence,
+        verdicts=verdicts,
+    )
+
+
+def _settle(decision: Decision, world: World, state: State, over: dict[str, float]) -> Settlement:
+    """Book and value what is held; at the very first decision, take up the starting holdings."""
+    marks: dict[str, Any] = {symbol: row["mark_index"] for symbol, row in world.marks.at(decision.at).items()}
+    is_first = state.book.at is None
+    settled = state.book.settle(decision.at, marks, world.orders.fills, over)
+    if is_first:
+        _begin(state.book, world.holdings)
+    return settled
+
+
+def _over(decision: Decision, world: World, state: State, rates: dict[str, float]) -> dict[str, float]:
+    """What is held or ordered and may no longer be, with the cost rate of turning it to cash.
+
+    An asset that never had an order filled costs as much as the dearest known.
+    """
+    dearest = max(rates.values(), default=0.0)
+    symbols = sorted(state.book.held.keys() | state.book.pending.keys())
+    return {
+        symbol: rates.get(symbol, dearest)
+        for symbol in symbols
+        if _asset(symbol, world).is_over(decision.at, decision.rebalance_date)
+    }
+
+
+def _asset(symbol: str, world: World) -> Asset:
+    if symbol not in world.assets:
+        raise ValueError(f"assets: no row for {symbol}, though it is held")
+    return world.assets[symbol]
+
+
+def _begin(book: Book, holdings: dict[str, float]) -> None:
+    """Units of the starting holdings, at the marks of the first decision."""
+    for symbol, weight in holdings.items():
+        if symbol not in book.marks:
+            raise ValueError(f"holdings: {symbol} has no mark at the first decision")
+        book.held[symbol] = book.expected[symbol] = weight * book.value / book.marks[symbol]
+
+
+def _situation(
+    decision: Decision, world: World, state: State, leaving: list[str], rates: dict[str, float]
+) -> Situation:
+    book = state.book
+    members = _members(decision, world, book)
+    symbols = sorted(members | book.symbols() | set(leaving))
+    quality, views = world.quality.at(decision.at), world.views.at(decision.at)
+    excluded = [bool(quality.get(symbol, {}).get("is_excluded", False)) for symbol in symbols]
+    waited = {
+        symbol: state.excluded_for.get(symbol, 0) + 1
+        for symbol, out in zip(symbols, excluded, strict=True)
+        if out
+    }
+    state.excluded_for = waited
+    previous = np.array([book.weight(symbol) for symbol in symbols], dtype=float)
+    dearest = max(rates.values(), default=0.0)
+    view, error, shrunk = (
+        np.array([_view(views.get(symbol)) for symbol in symbols], dtype=float).reshape(-1, 3).T
+    )
+    return Situation(
+        symbols=symbols,
+        classes=[_asset(symbol, world).asset_class for symbol in symbols],
+        previous=previous if book.is_sound() else np.zeros(len(symbols)),
+        view=view,
+        error=error,
+        shrunk=shrunk,
+        has_views=bool(views),
+        cost_rate=np.array([rates.get(symbol, dearest) for symbol in symbols], dtype=float),
+        excluded=np.array(excluded, dtype=bool),
+        barred=np.array(
+            [symbol not in members or waited.get(symbol, 0) >= PATIENCE for symbol in symbols], bool
+        ),
+        confidence=_number(world.confidences.get(decision.at)) or 0.0,
+    )
+
+
+def _members(decision: Decision, world: World, book: Book) -> set[str]:
+    """What the policy may hold from the rebalance date on, and has a price."""
+    return {
+        symbol
+        for symbol, asset in world.assets.items()
+        if 0 < book.marks.get(symbol, math.nan) < math.inf
+        and in_universe(symbol, asset, world.policy)
+        and asset.has_begun(decision.rebalance_date)
+        and not asset.is_over(decision.at, decision.rebalance_date)
+    }
+
+
+def _view(row: dict[str, Any] | None) -> tuple[float, float, float]:
+    """View, error and shrunk view; none of them unless all are known."""
+    values = [_number((row or {}).get(name)) for name in VIEWS]
+    return (0.0, 0.0, 0.0) if None in values else tuple(values)  # type: ignore[return-value]
+
+
+def _number(value: Any) -> float | None:
+    """A float; None where null. Infinite stays infinite."""
+    return None if value is None or pd.isna(value) else float(value)

@@ -1,0 +1,163 @@
+"""One decision's answer: the allocator's where it can be had, else cash or a fallback, with the reason."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from python_steps import covariances
+from python_steps.allocators import believed
+from python_steps.limits import Limits
+from python_steps.policy import Policy
+from python_steps.projection import nearest, with_room
+
+NO_VALUE = "cash, because net asset value is not finite and above 0"
+SLACK = 1e-6  # what an allocator's weights may miss 0 and a sum of 1 by before they are refused
+
+Estimator = Callable[[np.ndarray], np.ndarray]
+
+
+class Risk(NamedTuple):
+    """Covariance per decision over the assets that `measured` masks, or why there is none."""
+
+    measured: np.ndarray
+    covariance: np.ndarray
+    problem: str | None
+
+
+class Answer(NamedTuple):
+    """What the allocator said, stage by stage, in the order of the symbols."""
+
+    risk_based: np.ndarray
+    views: np.ndarray
+    raw: np.ndarray
+    status: str
+    fallback_mode: str | None
+    reason: str
+    conflicts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """What one decision knows: arrays are in the order of `symbols`, which are sorted."""
+
+    symbols: list[str]
+    classes: list[str]
+    previous: np.ndarray
+    view: np.ndarray
+    error: np.ndarray
+    shrunk: np.ndarray
+    has_views: bool
+    cost_rate: np.ndarray
+    excluded: np.ndarray
+    barred: np.ndarray
+    confidence: float
+
+
+def risk_of(returns: np.ndarray, estimate: Estimator, situation: Situation) -> Risk:
+    """The covariance, unless nothing is held and no view asks for one."""
+    nothing = np.zeros(len(situation.symbols), dtype=bool)
+    if not (situation.shrunk > 0).any() and not situation.previous.any():
+        return Risk(nothing, np.empty((0, 0)), None)
+    try:
+        measured, matrix = covariances.covariance(returns, estimate)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        return Risk(nothing, np.empty((0, 0)), f"the covariance could not be estimated ({error})")
+    if not np.isfinite(matrix).all():
+        return Risk(nothing, np.empty((0, 0)), "the covariance is not finite")
+    return Risk(measured, matrix, None)
+
+
+def answer(situation: Situation, risk: Risk, bounds: Limits, policy: Policy, allocator: ModuleType) -> Answer:
+    """The allocator's answer under every limit but change; else cash, or the fallback, with the reason."""
+    zeros = np.zeros(len(situation.symbols))
+    positive = situation.shrunk > 0
+    open_to = ~situation.excluded & ~situation.barred & (risk.measured | (risk.problem is not None))
+    if not situation.symbols:
+        return Answer(zeros, zeros, zeros, "no_data", None, "no asset of the universe has a mark: cash")
+    if not positive.any():
+        why = "no view above zero" if situation.has_views else "no strategy adopted, so no view"
+        return Answer(zeros, zeros, zeros, "no_view", None, f"{why}: cash")
+    if not (positive & open_to).any():
+        names = ", ".join(np.array(situation.symbols)[positive])
+        why = f"views above zero only of assets left out, leaving, or with too short a history ({names})"
+        return Answer(zeros, zeros, zeros, "no_data", None, f"{why}: cash")
+    try:
+        if risk.problem is not None:
+            raise ArithmeticError(risk.problem)
+        return _solved(situation, risk, bounds, open_to & risk.measured, policy, allocator)
+    except (RuntimeError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        return _fallback(situation, bounds, open_to, policy.fallback, str(error))
+
+
+def _solved(
+    situation: Situation,
+    risk: Risk,
+    bounds: Limits,
+    open_to: np.ndarray,
+    policy: Policy,
+    allocator: ModuleType,
+) -> Answer:
+    symbols, roomy = np.array(situation.symbols, dtype=object), with_room(bounds, situation.previous)
+    table = pd.DataFrame(
+        {
+            "ensemble_view": situation.view,
+            "standard_error": situation.error,
+            "shrunk_view": situation.shrunk,
+            "asset_class": situation.classes,
+            "previous_weight": situation.previous,
+            "cost_rate": situation.cost_rate,
+        },
+        index=pd.Index(symbols, dtype=object),
+    )[open_to]
+    of_measured = open_to[risk.measured]
+    matrix = pd.DataFrame(risk.covariance[np.ix_(of_measured, of_measured)], table.index, table.index)
+    said = allocator.allocate(table, matrix, roomy).reindex(table.index).to_numpy(dtype=float)
+    if not np.isfinite(said).all() or said.min() < -SLACK or said.sum() > 1 + SLACK:
+        raise RuntimeError(f"{policy.allocator} gave weights not finite, below 0, or above 1 in sum")
+    weights = np.zeros(len(symbols))
+    weights[open_to] = np.maximum(said, 0.0)
+    risk_based = weights.copy()
+    if getattr(allocator, "IS_RISK_BASED", False):
+        share = believed(table).to_numpy()
+        risk_based[open_to] = np.divide(weights[open_to], share, out=np.zeros(len(share)), where=share > 0)
+    raw = nearest(weights, roomy, np.where(weights > 0, roomy.upper, 0.0), situation.previous)
+    conflicts = ("turnover",) if roomy.turnover != bounds.turnover else ()
+    positive = int((situation.shrunk > 0).sum())
+    reason = f"{int((weights > 0).sum())} of {len(symbols)} assets taken, {positive} views above zero"
+    if policy.scale_by_confidence:
+        raw = raw * min(1.0, max(0.0, situation.confidence))
+        reason += ", scaled by confidence"
+    return Answer(risk_based, weights, raw, "solved", None, reason, conflicts)
+
+
+def _fallback(situation: Situation, bounds: Limits, open_to: np.ndarray, mode: str, why: str) -> Answer:
+    """The policy's fallback, brought under the limits that can be measured."""
+    target = np.zeros(len(situation.symbols))
+    if mode == "hold_previous":
+        target = situation.previous
+    elif mode == "equal_weight":
+        target = np.where(open_to, 1.0 / max(1, int(open_to.sum())), 0.0)
+    raw = nearest(target, replace(bounds, turnover=None), bounds.upper, situation.previous)
+    return Answer(target, target, raw, "fallback", mode, f"{mode}, because {why}")
+
+
+def no_value(situation: Situation) -> Answer:
+    """All cash, when what is held cannot be valued."""
+    zeros = np.zeros(len(situation.symbols))
+    return Answer(zeros, zeros, zeros, "fallback", "cash", NO_VALUE)
+
+
+def smoothed(raw: np.ndarray, previous: np.ndarray, wanted: Policy) -> np.ndarray:
+    """Rule 7: part of the way from the previous weights to the raw ones; dust of what is leaving is 0."""
+    mixed = wanted.smoothing * raw + (1.0 - wanted.smoothing) * previous
+    return np.where((mixed < wanted.dust) & (raw == 0), 0.0, mixed)
+
+
+def unmeasured(final: np.ndarray, situation: Situation, risk: Risk) -> str:
+    """What the risk numbers leave out, in words; empty when nothing."""
+    missing = np.array(situation.symbols)[(final > 0) & ~risk.measured] if len(final) else []
+    return f"; risk without {', '.join(missing)}, for want of a covariance" if len(missing) else ""

@@ -1,0 +1,198 @@
+"""What the walk over decisions reads: tables in, and quick looks by decision that ignore row order.
+
+A look at a decision never depends on rows of later ones, nor does the shape of what it gives.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from python_steps.book import Fill
+from python_steps.covariances import WINDOW
+from python_steps.policy import Policy
+from python_steps.stops import Reset
+
+STEP_TABLES = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
+NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class AllocationInputs:
+    """Tables, with the columns that sources.yml and the models give them; clock and portfolio may be absent.
+
+    `decisions` are those to be made now; `past` has the four step tables with this portfolio's rows of
+    all earlier decisions (none: it begins). Views in `expected_returns` are per decision. `holdings`
+    are weights by symbol at the portfolio's first decision, and are not looked at later; what is
+    missing to 1 is cash.
+    """
+
+    decisions: pd.DataFrame
+    assets: pd.DataFrame
+    marks: pd.DataFrame
+    decision_returns: pd.DataFrame
+    order_fills: pd.DataFrame
+    data_quality: pd.DataFrame
+    market_conditions: pd.DataFrame
+    expected_returns: pd.DataFrame
+    regimes: pd.DataFrame
+    confidences: pd.DataFrame
+    resets: pd.DataFrame
+    past: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    holdings: Mapping[str, float] = field(default_factory=dict)
+
+
+def instants(values: pd.Series) -> np.ndarray:
+    """Microseconds since 1970 as int64; NEVER where null."""
+    stamps = pd.to_datetime(values).to_numpy().astype("datetime64[us]")
+    return np.where(np.isnat(stamps), NEVER, stamps.astype(np.int64))
+
+
+def stamps(microseconds: list[int | None]) -> np.ndarray:
+    """The reverse of `instants`, null where None."""
+    return np.array(
+        ["NaT" if at is None else np.datetime64(at, "us") for at in microseconds], "datetime64[us]"
+    )
+
+
+def days(values: pd.Series) -> np.ndarray:
+    """Dates as datetime64[D], NaT where null."""
+    return pd.to_datetime(values).to_numpy().astype("datetime64[D]")
+
+
+def of(frame: pd.DataFrame, **wanted: str) -> pd.DataFrame:
+    """Rows of the wanted clock or portfolio, where the table says whose they are."""
+    for column, value in wanted.items():
+        if column in frame.columns:
+            frame = frame[frame[column] == value]
+    return frame
+
+
+class ByDecision:
+    """Rows of a table by decision, sorted by `key` within it."""
+
+    def __init__(self, frame: pd.DataFrame, key: str, columns: list[str]) -> None:
+        at = instants(frame["decision_at"])
+        names = frame[key].to_numpy(dtype=object).astype(str)
+        order = np.lexsort((names, at))
+        self._at, self._keys = at[order], names[order]
+        self._columns = {column: frame[column].to_numpy()[order] for column in columns}
+
+    def at(self, decision: int) -> dict[str, dict[str, object]]:
+        """For each key, the values of its row at the decision."""
+        low, high = np.searchsorted(self._at, [decision, decision + 1])
+        names = list(self._columns)
+        lists = [self._columns[name][low:high].tolist() for name in names]
+        rows = zip(*lists, strict=True)
+        return {
+            key: dict(zip(names, row, strict=True))
+            for key, row in zip(self._keys[low:high], rows, strict=True)
+        }
+
+
+class Returns:
+    """Simple returns per decision, one row per decision of the clock and one column per symbol."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        at, names = instants(frame["decision_at"]), frame["symbol"].to_numpy(dtype=object).astype(str)
+        self._at, rows = np.unique(at, return_inverse=True)
+        symbols, columns = np.unique(names, return_inverse=True)
+        self._column = {symbol: place for place, symbol in enumerate(symbols)}
+        self._matrix = np.full(
+            (len(self._at), len(symbols) + 1), np.nan
+        )  # the last column: a symbol without returns
+        self._matrix[rows, columns] = pd.to_numeric(frame["simple_return"]).to_numpy(
+            dtype=float, na_value=np.nan
+        )
+
+    def until(self, decision: int, symbols: list[str]) -> np.ndarray:
+        """The last WINDOW returns up to and at the decision (T x N, NaN where unknown)."""
+        last = int(np.searchsorted(self._at, decision, side="right"))
+        columns = [self._column.get(symbol, self._matrix.shape[1] - 1) for symbol in symbols]
+        return np.ascontiguousarray(self._matrix[max(0, last - WINDOW) : last][:, columns])
+
+
+class Orders:
+    """What became of orders, and the last cost rate known of each symbol."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        at, known = instants(frame["decision_at"]), instants(frame["known_at"])
+        names = frame["symbol"].to_numpy(dtype=object).astype(str)
+        order = np.lexsort((at, names, known))
+        index = frame["fill_index"].to_numpy(dtype=float, na_value=np.nan)[order].tolist()
+        rates = frame["cost_rate"].to_numpy(dtype=float, na_value=np.nan)[order].tolist()
+        statuses = frame["status"].to_numpy(dtype=object)[order].tolist()
+        self._known, self._names, self._rates = known[order].tolist(), names[order].tolist(), rates
+        keys = zip(self._names, at[order].tolist(), strict=True)
+        rows = zip(self._known, statuses, index, rates, strict=True)
+        self.fills = {key: Fill(*row) for key, row in zip(keys, rows, strict=True)}
+        self._next = 0
+        self._last: dict[str, float] = {}
+
+    def cost_rates(self, decision: int) -> dict[str, float]:
+        """One-way cost rates by symbol, as last known at the decision; decisions must not go back."""
+        while self._next < len(self._known) and self._known[self._next] <= decision:
+            if np.isfinite(self._rates[self._next]):
+                self._last[self._names[self._next]] = self._rates[self._next]
+            self._next += 1
+        return self._last
+
+
+@dataclass(frozen=True)
+class Asset:
+    """An asset's class and membership; `until` counts from the instant at which it was known."""
+
+    asset_class: str
+    member_from: np.datetime64
+    member_until: np.datetime64
+    known_at: int
+
+    def is_over(self, decision: int, rebalance_date: np.datetime64) -> bool:
+        """Known by the decision to be no longer held from its rebalance date on."""
+        known = self.known_at == NEVER or self.known_at <= decision
+        return bool(known and not np.isnat(self.member_until) and self.member_until <= rebalance_date)
+
+    def has_begun(self, rebalance_date: np.datetime64) -> bool:
+        """Its membership has begun by the rebalance date."""
+        return bool(np.isnat(self.member_from) or self.member_from <= rebalance_date)
+
+
+def assets_by_symbol(frame: pd.DataFrame) -> dict[str, Asset]:
+    """Assets by symbol. Raises ValueError for a symbol with two rows."""
+    if frame["symbol"].duplicated().any():
+        twice = sorted(frame.loc[frame["symbol"].duplicated(), "symbol"])
+        raise ValueError(f"assets: more than one row for {', '.join(twice)}")
+    rows = zip(
+        frame["symbol"].tolist(),
+        frame["asset_class"].tolist(),
+        days(frame["member_from"]),
+        days(frame["member_until"]),
+        instants(frame["known_at"]).tolist(),
+        strict=True,
+    )
+    return {symbol: Asset(kind, since, until, known) for symbol, kind, since, until, known in rows}
+
+
+def in_universe(symbol: str, asset: Asset, wanted: Policy) -> bool:
+    """Whether the policy studies the asset at all."""
+    named = wanted.universe.symbols
+    return asset.asset_class in wanted.universe.asset_classes and (named is None or symbol in named)
+
+
+def resets_by_condition(frame: pd.DataFrame) -> dict[str, list[Reset]]:
+    """Releases by condition, in order of time."""
+    if frame.empty:
+        return {}
+    rows = sorted(
+        zip(
+            instants(frame["reset_at"]).tolist(),
+            frame["condition"].tolist(),
+            frame["reset_by"].tolist(),
+            strict=True,
+        )
+    )
+    found: dict[str, list[Reset]] = {}
+    for at, condition, by in rows:
+        found.setdefault(condition, []).append(Reset(at, by))
+    return found

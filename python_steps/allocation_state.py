@@ -1,0 +1,79 @@
+"""Where the walk over decisions stands: at its beginning, or taken up from the rows it wrote before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from python_steps.allocation_inputs import NEVER, instants
+from python_steps.book import CASH, Book, Fill, Order
+from python_steps.stops import FIRST_LIVE, Latch, Stops
+
+
+@dataclass
+class State:
+    """What one decision hands to the next; `excluded_for` counts decisions in a row, by symbol."""
+
+    book: Book = field(default_factory=Book)
+    stops: Stops = field(default_factory=Stops)
+    excluded_for: dict[str, int] = field(default_factory=dict)
+
+
+def resumed(past: Mapping[str, pd.DataFrame], fills: Mapping[tuple[str, int], Fill]) -> State:
+    """The state after the last decision in the step tables `past`; the beginning when they are empty.
+
+    Every number is read back as it was written, so a walk taken up again gives the same bits.
+    """
+    if not past or past["allocation_log"].empty:
+        return State()
+    log = past["allocation_log"]
+    decided = instants(log["decision_at"])
+    last = int(decided.max())
+    row = log.iloc[int(decided.argmax())]
+    return State(
+        _book(past["target_exposures"], last, float(row["nav"]), fills),
+        _stops(past["stop_conditions"], last, float(row["high_water_mark"]), decided),
+        _excluded(past["target_exposures"], last),
+    )
+
+
+def _book(exposures: pd.DataFrame, last: int, value: float, fills: Mapping[tuple[str, int], Fill]) -> Book:
+    assets = exposures[exposures["symbol"] != CASH]
+    at = instants(assets["decision_at"])
+    order = np.lexsort((assets["symbol"].to_numpy(dtype=object).astype(str), at))
+    rows = zip(
+        at[order].tolist(),
+        *(
+            assets[name].to_numpy()[order].tolist()
+            for name in ("symbol", "held_units", "target_units", "mark_index")
+        ),
+        strict=True,
+    )
+    book = Book(at=last, value=value)
+    for decision, symbol, held, target, mark in rows:
+        fill = fills.get((symbol, decision))
+        if fill is None or fill.known_at > last:
+            book.pending.setdefault(symbol, []).append(Order(decision, target))
+        if decision == last:
+            book.held[symbol], book.marks[symbol] = held, mark
+    return book
+
+
+def _stops(conditions: pd.DataFrame, last: int, high_water_mark: float, decided: np.ndarray) -> Stops:
+    at, latched = instants(conditions["decision_at"]), instants(conditions["latched_at"])
+    names = conditions["condition"].tolist()
+    latches = {
+        names[place]: Latch(int(latched[place]), int((decided > latched[place]).sum()))
+        for place in np.flatnonzero((at == last) & (latched != NEVER))
+    }
+    return Stops(high_water_mark, latches, bool((conditions["reset_by"] == FIRST_LIVE).any()))
+
+
+def _excluded(exposures: pd.DataFrame, last: int) -> dict[str, int]:
+    rows = exposures[instants(exposures["decision_at"]) == last]
+    return {
+        symbol: int(count)
+        for symbol, count in zip(rows["symbol"], rows["excluded_for"], strict=True)
+        if count
+    }

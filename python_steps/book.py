@@ -1,0 +1,167 @@
+"""What a portfolio holds and is worth, from decision to decision: orders, fills, cash, net asset value.
+
+Units are on the chained scale of `mark_index`. An order's target units are fixed at its decision and
+booked at the first decision that knows its fill. `pending` orders have no known outcome yet.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+CASH = "CASH"
+
+
+class Order(NamedTuple):
+    """Units wanted by the decision at `at` (microseconds)."""
+
+    at: int
+    units: float
+
+
+class Fill(NamedTuple):
+    """What became of an order, and when that was known (microseconds)."""
+
+    known_at: int
+    status: str
+    fill_index: float
+    cost_rate: float
+
+
+class Settlement(NamedTuple):
+    """What happened between two decisions, as shares of the value at the first."""
+
+    gross_return: float
+    cost: float
+    net_return: float
+
+
+@dataclass
+class Book:
+    """State between two decisions. `expected` are units as if every order still pending were filled."""
+
+    at: int | None = None
+    value: float = 1.0
+    held: dict[str, float] = field(default_factory=dict)
+    marks: dict[str, float] = field(default_factory=dict)
+    pending: dict[str, list[Order]] = field(default_factory=dict)
+    expected: dict[str, float] = field(default_factory=dict)
+
+    def settle(
+        self,
+        at: int,
+        marks: Mapping[str, float],
+        fills: Mapping[tuple[str, int], Fill],
+        delisted: Mapping[str, float],
+    ) -> Settlement:
+        """Book what is known at `at`, value the rest at the marks, and say what it brought.
+
+        Gross is units before times (mark - last mark), plus changes of units times (mark - fill). A
+        `delisted` symbol (with its cost rate) is turned to cash at the mark, and its open orders are
+        void. Raises ValueError when something held has no mark.
+        """
+        gains: list[float] = []
+        costs: list[float] = []
+        symbols = sorted(self.held.keys() | self.pending.keys())
+        for symbol in symbols:
+            units = self.held.get(symbol, 0.0)
+            if units != 0.0:
+                gains.append(units * (_mark(marks, symbol, at) - self.marks[symbol]))
+            self._book_orders(symbol, at, marks, fills, gains, costs)
+            if symbol in delisted:
+                units = self.held.pop(symbol, 0.0)
+                if units != 0.0:
+                    costs.append(delisted[symbol] * abs(units) * _mark(marks, symbol, at))
+                self.pending.pop(symbol, None)
+                self.expected[symbol] = 0.0
+        gain, charge, before = _total(gains), _total(costs), self.value
+        self.value = before + gain - charge
+        self.at, self.marks = at, dict(marks)
+        gross, cost = (gain / before, charge / before) if before else (math.nan, math.nan)
+        return Settlement(gross, cost, gross - cost)
+
+    def _book_orders(
+        self,
+        symbol: str,
+        at: int,
+        marks: Mapping[str, float],
+        fills: Mapping[tuple[str, int], Fill],
+        gains: list[float],
+        costs: list[float],
+    ) -> None:
+        """Outcomes known by now, in the order of the decisions.
+
+        An order that the present decision supersedes still says what the last decision wanted; one
+        that lapsed does not.
+        """
+        waiting: list[Order] = []
+        expected: float | None = None
+        for order in self.pending.get(symbol, []):
+            fill = fills.get((symbol, order.at))
+            if fill is None or fill.known_at > at:
+                waiting.append(order)
+                expected = order.units
+            elif fill.status == "filled":
+                change = order.units - self.held.get(symbol, 0.0)
+                if change != 0.0:
+                    gains.append(change * (_mark(marks, symbol, at) - fill.fill_index))
+                    costs.append(fill.cost_rate * abs(change) * fill.fill_index)
+                self.held[symbol] = order.units
+                expected = order.units
+            elif fill.status == "superseded" and order.at == self.at:
+                expected = order.units
+        self.pending[symbol] = waiting
+        self.expected[symbol] = self.held.get(symbol, 0.0) if expected is None else expected
+
+    def order(self, at: int, targets: Mapping[str, float]) -> None:
+        """Note what the decision at `at` wants, in units by symbol."""
+        for symbol, units in targets.items():
+            self.pending.setdefault(symbol, []).append(Order(at, units))
+
+    def units_for(self, weights: Mapping[str, float]) -> dict[str, float]:
+        """Units by symbol for weights at the marks; none when the portfolio cannot be valued.
+
+        A weight that is what it was keeps its units, so that holding makes no tiny trades.
+        """
+        if not self.is_sound():
+            return dict.fromkeys(weights, 0.0)
+        return {
+            symbol: self.expected.get(symbol, 0.0)
+            if weight == self.weight(symbol)
+            else weight * self.value / self.marks[symbol]
+            for symbol, weight in weights.items()
+        }
+
+    def is_sound(self) -> bool:
+        """Net asset value is finite and above 0."""
+        return math.isfinite(self.value) and self.value > 0
+
+    def touches(self, symbol: str) -> bool:
+        """Some of it is held or wanted."""
+        return bool(self.held.get(symbol)) or any(order.units for order in self.pending.get(symbol, []))
+
+    def symbols(self) -> set[str]:
+        """What is held, or will be when pending orders are filled."""
+        return {symbol for held in (self.held, self.expected) for symbol, units in held.items() if units}
+
+    def weight(self, symbol: str) -> float:
+        """Share of the value, as if pending orders were filled at the mark."""
+        units = self.expected.get(symbol, 0.0)
+        return units * self.marks[symbol] / self.value if units != 0.0 else 0.0
+
+    def cash(self) -> float:
+        """Money not held in assets."""
+        return self.value - _total(
+            [units * self.marks[symbol] for symbol, units in self.held.items() if units]
+        )
+
+
+def _total(amounts: list[float]) -> float:
+    """Exactly rounded, so that the order of symbols does not matter; NaN when one is not finite."""
+    return math.fsum(amounts) if all(map(math.isfinite, amounts)) else math.nan
+
+
+def _mark(marks: Mapping[str, float], symbol: str, at: int) -> float:
+    if symbol not in marks:
+        raise ValueError(f"marks: no row for {symbol} at {at} microseconds, though it is held or ordered")
+    return marks[symbol]

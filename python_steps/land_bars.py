@@ -1,0 +1,359 @@
+"""Lands bars in raw: what is new becomes a version with its known_at, what is bad is set apart with reasons.
+
+All deliveries of a landing share one batch and one transaction; nothing is updated or half-written.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from python_steps import landing_sql as sql
+from python_steps.errors import InputError
+from python_steps.register_assets import Asset, Delivery, registered_assets, resolve_assets, write_assets
+
+END_OF_TIME = dt.datetime(9999, 1, 1)
+
+PRICES = "concat_ws(', ', 'open ' || open, 'high ' || high, 'low ' || low, 'close ' || close)"
+RECORDED = "least($as_of, coalesce(told_recorded_at, $as_of))"
+
+# Why a row is refused: a condition over landing_dated, and what was found and is expected.
+REASONS = {
+    "not_finite": (
+        "not is_finite or not isfinite(volume)",
+        f"concat_ws(', ', nullif({PRICES}, ''), 'volume ' || volume) || '; expected a close, finite numbers'",
+    ),
+    "not_positive": ("least(open, high, low, close) <= 0", f"{PRICES} || '; expected prices above 0'"),
+    "high_below_low": ("is_finite and high < low", f"{PRICES} || '; expected high >= low'"),
+    "close_outside_range": (
+        "is_finite and coalesce(low <= high, true)"
+        " and (greatest(open, close) > high or least(open, close) < low)",
+        f"{PRICES} || '; expected open and close from low to high'",
+    ),
+    "negative_volume": ("volume < 0", "'volume ' || volume || '; expected 0 or more'"),
+    "not_a_session": (
+        "not is_session",
+        "concat_ws(' ', told_date, told_opened_at, told_closed_at, 'is in no session of', venue,"
+        " 'from', calendar_from, 'to', calendar_to)",
+    ),
+    "closed_before_opened": (
+        "told_closed_at < told_opened_at",
+        "concat('opened_at ', told_opened_at, ', closed_at ', told_closed_at, '; expected opened_at first')",
+    ),
+    "known_before_close": (
+        "told_known_at < closed_at",
+        "concat('known_at ', told_known_at, '; expected the close, ', closed_at, ', or later')",
+    ),
+}
+# The same for what hangs on when the row was recorded: at its own recorded_at, or else at the as_of.
+REASONS_OF_TIME = {
+    "unclosed": (
+        f"period_opened_at <= {RECORDED} and closed_at > {RECORDED}",
+        f"concat('closes ', closed_at, '; recorded ', {RECORDED})",
+    ),
+    "from_the_future": (
+        f"period_opened_at > {RECORDED}",
+        f"concat('opens ', period_opened_at, '; recorded ', {RECORDED})",
+    ),
+}
+
+# And over landing_repeats.
+REASONS_OF_REPEATS = {
+    "repeated": ("is_repeated", "equal to an earlier row; expected one row for each bar"),
+    "conflicting_repeat": (
+        "is_conflicting",
+        "other values than another row of its bar; expected recorded_at or known_at to tell them apart",
+    ),
+}
+
+TEMPORARY = (
+    *("assets", "dated", "repeats", "reasons", "refused", "good"),
+    *("landed", "seen", "new_symbols", "versions"),
+)
+
+
+class Batch(NamedTuple):
+    """What the rows of one landing share."""
+
+    batch_id: int
+    run_id: str
+    as_of: dt.datetime
+    loaded_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class LandingReport:
+    """What a landing did. `rows_quarantined` counts refused rows, those refused earlier included."""
+
+    rows_seen: int
+    rows_landed: int
+    rows_quarantined: int
+    reasons: dict[str, int]
+    restated: int
+    new_symbols: tuple[str, ...]
+    registered: tuple[str, ...]
+    has_batch: bool
+
+
+def next_batch_id(con: duckdb.DuckDBPyConnection) -> int:
+    """One more than the last batch of any raw table."""
+    tables = ("batches", "bars", "quarantined_bars", "assets", "study", "policies")
+    batches = " union all ".join(f"select max(batch_id) as batch_id from raw.{table}" for table in tables)
+    (last,) = _one(con, f"select coalesce(max(batch_id), 0) from ({batches})")
+    return int(last) + 1
+
+
+def latest_available_at(
+    con: duckdb.DuckDBPyConnection,
+    deliveries: Sequence[Delivery],
+    study: Mapping[str, pa.Table],
+    *,
+    asset_file: Delivery | None = None,
+) -> dt.datetime:
+    """The default as_of of files: the latest instant at which a good row was available or recorded.
+
+    Raises InputError as land_bars does, and where no row is good.
+    """
+    with _inputs(con, deliveries, study, asset_file), _transaction(con):
+        resolve_assets(con, deliveries, asset_file)
+        _judge(con, END_OF_TIME)
+        query = """
+        select max(greatest(available_at, told_recorded_at))
+        from landing_dated anti join landing_reasons using (payload_number, row_number)
+        """
+        (latest,) = _one(con, query)
+        reasons = _reason_counts(con, "landing_reasons")
+    if latest is None:
+        names = ", ".join(delivery.source for delivery in deliveries)
+        raise InputError(f"{names}: no row can be used; refused: {reasons}")
+    return latest
+
+
+def land_bars(
+    con: duckdb.DuckDBPyConnection,
+    deliveries: Sequence[Delivery],
+    study: Mapping[str, pa.Table],
+    *,
+    as_of: dt.datetime,
+    batch_id: int,
+    run_id: str,
+    loaded_at: dt.datetime,
+    asset_file: Delivery | None = None,
+) -> LandingReport:
+    """Append what is new in `deliveries` to raw.bars, raw.quarantined_bars, raw.assets and raw.batches.
+
+    `study` holds the seeds sessions, venues, asset_classes and assets as tables of text; instants are
+    naive UTC. Where nothing is new nothing is written.
+
+    Raises InputError, with nothing written: an asset without a class or of an unknown one, the symbol
+    CASH, an unknown venue, and an as_of that is not later than that of every earlier landing or run.
+    """
+    with _inputs(con, deliveries, study, asset_file), _transaction(con):
+        batch = Batch(batch_id, run_id, as_of, loaded_at)
+        candidates = resolve_assets(con, deliveries, asset_file)
+        _judge(con, as_of)
+        before = _as_of_before(con, batch)
+        _number_versions(con, batch, before)
+        landed = {
+            symbol for (symbol,) in con.execute("select distinct symbol from landing_versions").fetchall()
+        }
+        registered = registered_assets(candidates, landed, asset_file)
+        report = _report(con, deliveries, registered)
+        if report.has_batch:
+            _refuse_the_past(deliveries, as_of, before)
+            _write(con, batch, registered)
+            _write_batches(con, deliveries, asset_file, batch, registered)
+        return report
+
+
+@contextmanager
+def _inputs(
+    con: duckdb.DuckDBPyConnection,
+    deliveries: Sequence[Delivery],
+    study: Mapping[str, pa.Table],
+    asset_file: Delivery | None,
+) -> Iterator[None]:
+    """Rows, payloads and seeds as views of the connection."""
+    numbered = [
+        delivery.rows.append_column("payload_number", pa.repeat(number, delivery.rows.num_rows))
+        for number, delivery in enumerate(deliveries)
+    ]
+    payloads = [
+        {"payload_number": number, "source": delivery.source, "vendor": delivery.vendor}
+        for number, delivery in enumerate(deliveries)
+    ]
+    views = {f"study_{name}": study[name] for name in ("sessions", "venues", "asset_classes", "assets")}
+    views["landing_rows"] = pa.concat_tables(numbered)
+    views["landing_payloads"] = pa.Table.from_pylist(payloads)
+    for name, table in views.items():
+        con.register(name, table)
+    try:
+        yield
+    finally:
+        for name in views:
+            con.unregister(name)
+
+
+@contextmanager
+def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing, and no temporary table stays behind."""
+    con.begin()
+    try:
+        yield
+        for table in TEMPORARY:
+            con.execute(f"drop table if exists landing_{table}")
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
+
+
+def _judge(con: duckdb.DuckDBPyConnection, as_of: dt.datetime) -> None:
+    """Give every row its instants, and every bad one its reasons."""
+    con.execute(sql.DATED)
+    con.execute(sql.REPEATS)
+    conditions = REASONS | REASONS_OF_TIME
+    found = [
+        f"select payload_number, row_number, '{reason}' as reason, {detail} as detail,"
+        f" {reason in REASONS_OF_TIME} as is_of_time from landing_dated where {condition}"
+        for reason, (condition, detail) in conditions.items()
+    ]
+    found += [
+        f"select payload_number, row_number, '{reason}', '{detail}', false"
+        f" from landing_repeats where {condition}"
+        for reason, (condition, detail) in REASONS_OF_REPEATS.items()
+    ]
+    con.execute(f"create temp table landing_reasons as {' union all '.join(found)}", {"as_of": as_of})
+
+
+def _as_of_before(con: duckdb.DuckDBPyConnection, batch: Batch) -> dt.datetime | None:
+    """The latest as_of of any earlier landing or run; null in an empty warehouse."""
+    query = """
+    select max(as_of) from (
+        select as_of from raw.batches where batch_id < $batch_id
+        union all
+        select as_of from raw.runs where run_id <> $run_id
+    )
+    """
+    (before,) = _one(con, query, {"batch_id": batch.batch_id, "run_id": batch.run_id})
+    return before
+
+
+def _number_versions(con: duckdb.DuckDBPyConnection, batch: Batch, before: dt.datetime | None) -> None:
+    con.execute(sql.REFUSED)
+    con.execute(sql.GOOD, {"as_of": batch.as_of})
+    con.execute(sql.LANDED)
+    con.execute(sql.SEEN)
+    con.execute(sql.NEW_SYMBOLS, {"batch_id": batch.batch_id})
+    con.execute(sql.VERSIONS, {"before": before})
+
+
+def _report(
+    con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery], registered: Sequence[Asset]
+) -> LandingReport:
+    landed, restated = _one(con, "select count(*), count(*) filter (version > 1) from landing_versions")
+    refused, news = _one(
+        con,
+        "select count(distinct (payload_number, row_number)), count(*) filter (is_new) from landing_refused",
+    )
+    new_symbols = con.execute("from landing_new_symbols order by symbol").fetchall()
+    return LandingReport(
+        rows_seen=sum(delivery.rows.num_rows for delivery in deliveries),
+        rows_landed=landed,
+        rows_quarantined=refused,
+        reasons=_reason_counts(con, "landing_refused"),
+        restated=restated,
+        new_symbols=tuple(symbol for (symbol,) in new_symbols),
+        registered=tuple(asset.symbol for asset in registered),
+        has_batch=bool(landed or news or registered),
+    )
+
+
+def _refuse_the_past(deliveries: Sequence[Delivery], as_of: dt.datetime, before: dt.datetime | None) -> None:
+    if before is not None and as_of <= before:
+        names = ", ".join(delivery.source for delivery in deliveries)
+        raise InputError(
+            f"{names}: brings new rows as of {as_of}, but there is a landing or run as of {before};"
+            " expected a later as-of"
+        )
+
+
+def _write(con: duckdb.DuckDBPyConnection, batch: Batch, registered: Sequence[Asset]) -> None:
+    con.execute(
+        """
+        insert into raw.bars by name
+        select $batch_id as batch_id, row_number, symbol, session_date, version, opened_at, closed_at,
+            available_at, recorded_at, known_at, open, high, low, close, volume, vendor
+        from landing_versions
+        order by symbol, session_date, version
+        """,
+        {"batch_id": batch.batch_id},
+    )
+    con.execute(
+        """
+        insert into raw.quarantined_bars by name
+        select $batch_id as batch_id, row_number, symbol, session_date, reason, detail, row_json, vendor,
+            source, $as_of as recorded_at, $as_of as known_at
+        from landing_refused
+        where is_new
+        order by payload_number, row_number, reason
+        """,
+        {"batch_id": batch.batch_id, "as_of": batch.as_of},
+    )
+    write_assets(con, batch.batch_id, registered)
+
+
+def _write_batches(
+    con: duckdb.DuckDBPyConnection,
+    deliveries: Sequence[Delivery],
+    asset_file: Delivery | None,
+    batch: Batch,
+    registered: Sequence[Asset],
+) -> None:
+    """One row per payload that brought something."""
+    query = "select payload_number, count(*) from landing_versions group by payload_number"
+    landed = dict(con.execute(query).fetchall())
+    query = """
+    select payload_number, count(distinct row_number), count(*) filter (is_new) from landing_refused
+    group by payload_number
+    """
+    refused = {number: (rows, news) for number, rows, news in con.execute(query).fetchall()}
+    counts = [
+        (delivery, landed.get(number, 0), *refused.get(number, (0, 0)))
+        for number, delivery in enumerate(deliveries)
+    ]
+    if asset_file:
+        described = set(asset_file.rows["symbol"].to_pylist())
+        counts.append((asset_file, sum(asset.symbol in described for asset in registered), 0, 0))
+    for delivery, rows_landed, rows_refused, news in counts:
+        if rows_landed or news:
+            con.execute(
+                """
+                insert into raw.batches by name
+                select $batch_id as batch_id, $run_id as run_id, $vendor as vendor, $source as source,
+                    $payload_hash as payload_hash, $as_of as as_of, $rows_seen as rows_seen,
+                    $rows_landed as rows_landed, $rows_quarantined as rows_quarantined,
+                    $loaded_at as loaded_at
+                """,
+                batch._asdict()
+                | {"vendor": delivery.vendor, "source": delivery.source}
+                | {"payload_hash": delivery.payload_hash, "rows_seen": delivery.rows.num_rows}
+                | {"rows_landed": rows_landed, "rows_quarantined": rows_refused},
+            )
+
+
+def _reason_counts(con: duckdb.DuckDBPyConnection, table: str) -> dict[str, int]:
+    query = f"select reason, count(*) from {table} group by reason order by reason"
+    return dict(con.execute(query).fetchall())
+
+
+def _one(
+    con: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any] | None = None
+) -> tuple[Any, ...]:
+    """The only row of an aggregate."""
+    (row,) = con.execute(query, parameters or {}).fetchall()
+    return row

@@ -1,0 +1,27 @@
+"""Plug-ins are the modules of a package, named by file: a new one is one file and no registration."""
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+
+class UnknownPlugin(LookupError):
+    """A name that no file of the package has."""
+
+
+def discover(package: str) -> dict[str, ModuleType]:
+    """The modules directly inside `package` (a dotted name), keyed by file name and sorted by it.
+
+    Names that begin with an underscore are helpers and are left out.
+    """
+    parent = importlib.import_module(package)
+    names = sorted(found.name for found in pkgutil.iter_modules(parent.__path__))
+    return {name: importlib.import_module(f"{package}.{name}") for name in names if not name.startswith("_")}
+
+
+def load(package: str, name: str) -> ModuleType:
+    """The module `name` of `package`; raises UnknownPlugin, which lists the names there are."""
+    plugins = discover(package)
+    if name not in plugins:
+        raise UnknownPlugin(f"{package} has no '{name}'; it has: {', '.join(plugins) or 'none'}")
+    return plugins[name]

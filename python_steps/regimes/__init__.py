@@ -1,0 +1,1 @@
+"""Regime detectors: each module has detect(market), filtered and never smoothed."""

@@ -1,0 +1,248 @@
+"""The only door between Python and DuckDB: one way to connect, to read, and to append what fits."""
+
+import datetime as dt
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import yaml
+
+if TYPE_CHECKING:
+    import ibis
+    from ibis.backends.duckdb import Backend
+
+SOURCES = Path(__file__).parent.parent / "models" / "raw" / "sources.yml"
+FILE_VARIABLE = "PORTFOLIO_WAREHOUSE_FILE"
+DEFAULT_FILE = ".warehouse/working.duckdb"
+
+# More threads change the last bits of float sums. profiles.yml repeats these, because DuckDB refuses a
+# second configuration for a file that is already open in the process.
+THREADS = 1
+CONFIG: dict[str, Any] = {"threads": THREADS, "autoinstall_known_extensions": False}
+
+LARGEST_EXACT_INTEGER = 2**53
+ARROW_TYPES: dict[str, pa.DataType] = {
+    "varchar": pa.string(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamp": pa.timestamp("us"),
+    "date": pa.date32(),
+}
+
+
+class SchemaError(ValueError):
+    """One line: the table, the column, the row, and what was expected."""
+
+
+class Declared(NamedTuple):
+    """What sources.yml says of one column."""
+
+    type: str
+    is_nullable: bool
+
+    def __str__(self) -> str:
+        return self.type if self.is_nullable else f"{self.type} not null"
+
+
+def path() -> Path:
+    """The database file of this process, as dbt's profile finds it."""
+    return Path(os.environ.get(FILE_VARIABLE, DEFAULT_FILE))
+
+
+def connect(file: str | Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open a database file with the settings every connection of the warehouse has."""
+    con = duckdb.connect(str(file), read_only=read_only, config=CONFIG)
+    con.execute("set TimeZone = 'UTC'")
+    # A wrong guess of the left side's size turns an as-of join into a loop over all pairs.
+    con.execute("set asof_loop_join_threshold = 0")
+    return con
+
+
+def backend(con: duckdb.DuckDBPyConnection) -> "Backend":
+    """Ibis over an open connection."""
+    import ibis  # a second of import, so only where it is used
+
+    return ibis.duckdb.from_connection(con)
+
+
+@cache
+def declared_columns() -> dict[str, dict[str, Declared]]:
+    """Columns of every table Python writes, keyed by `schema.table` and then by column."""
+    content = yaml.safe_load(SOURCES.read_text("utf-8"))
+    return {
+        f"{source['name']}.{table['name']}": {
+            column["name"]: _declared(column["data_type"]) for column in table["columns"]
+        }
+        for source in content["sources"]
+        for table in source["tables"]
+    }
+
+
+def read(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[str] | None = None,
+    where: "Callable[[ibis.Table], Any] | None" = None,
+) -> pd.DataFrame:
+    """Rows of `schema.table` (schema main if left out), in no particular order.
+
+    `where` gets the Ibis table and returns a predicate: `lambda t: t.decision_at <= as_of`.
+    Timestamps are naive UTC, dates are datetime64 at midnight.
+    """
+    schema, _, name = table.rpartition(".")
+    rows = backend(con).table(name, database=schema or "main")
+    if where is not None:
+        rows = rows.filter(where(rows))
+    return (rows.select(*columns) if columns is not None else rows).to_pandas()
+
+
+def write(con: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> int:
+    """Append the rows of a frame to a table of sources.yml, and return how many there were.
+
+    Raises SchemaError before anything is written: unknown table or columns, a wrong type, a null
+    where none may stand.
+    """
+    rows = to_arrow(table, frame)
+    schema, _, name = table.rpartition(".")
+    if rows.num_rows:
+        backend(con).insert(name, rows, database=schema)
+    return rows.num_rows
+
+
+def to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:
+    """The frame in the declared order and types; integers and floats change place only without loss."""
+    declared = declared_columns().get(table)
+    if declared is None:
+        raise SchemaError(f"{table}: not in {SOURCES.name}")
+    missing = [column for column in declared if column not in frame.columns]
+    unknown = [str(column) for column in frame.columns if column not in declared]
+    if missing or unknown:
+        parts = [f"missing {missing}"] * bool(missing) + [f"unknown {unknown}"] * bool(unknown)
+        raise SchemaError(f"{table}: {', '.join(parts)}")
+    arrays = [_column(f"{table}: {name}", frame[name], kind) for name, kind in declared.items()]
+    return pa.table(arrays, names=list(declared))
+
+
+def rows_digest(con: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any] | None = None) -> str:
+    """SHA-256 over names, types and rows of a query: the order of rows is left out, float bits are not.
+
+    A value is written as its length and its text; DuckDB writes a double as the shortest text that
+    reads back to the same bits.
+    """
+    described = con.execute(f"describe {query}", parameters or {}).fetchall()
+    names = [row[0].replace('"', '""') for row in described]
+    values = [f'''coalesce(length("{name}"::varchar) || ':' || "{name}"::varchar, '-')''' for name in names]
+    hashes = con.execute(
+        f"select sha256({' || '.join(values)}) as row_hash from ({query}) order by row_hash", parameters or {}
+    )
+    total = hashlib.sha256(repr([row[:2] for row in described]).encode())
+    while block := hashes.fetchmany(50_000):
+        total.update("".join(row_hash for (row_hash,) in block).encode())
+    return total.hexdigest()
+
+
+def _declared(text: str) -> Declared:
+    kind = text.removesuffix(" not null")
+    if kind not in ARROW_TYPES:
+        raise SchemaError(f"{SOURCES.name}: data_type '{text}' is not one of {', '.join(ARROW_TYPES)}")
+    return Declared(kind, is_nullable=kind == text)
+
+
+def _column(place: str, values: pd.Series, declared: Declared) -> pa.Array:
+    nulls = values.isna().to_numpy(dtype=bool)
+    if nulls.any() and not declared.is_nullable:
+        raise SchemaError(f"{place}: row {int(nulls.argmax())} is null, expected {declared}")
+    if nulls.all():
+        return pa.nulls(len(values), ARROW_TYPES[declared.type])
+    converted = _CONVERTERS[declared.type](values)
+    if converted is None:
+        row = _first_misfit(values, declared.type, nulls)
+        found = values.iloc[[row]].tolist()[0]
+        raise SchemaError(f"{place}: row {row} is {found!r} ({type(found).__name__}), expected {declared}")
+    return pa.array(converted, type=ARROW_TYPES[declared.type], from_pandas=True)
+
+
+def _first_misfit(values: pd.Series, kind: str, nulls: np.ndarray) -> int:
+    rows = np.flatnonzero(~nulls)
+    return int(next((row for row in rows if _CONVERTERS[kind](values.iloc[[row]]) is None), rows[0]))
+
+
+# Each takes a column and returns what Arrow can take over without loss, or None where it cannot.
+
+
+def _as_text(values: pd.Series) -> Any:
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.astype(object)
+    return values if pd.api.types.infer_dtype(values, skipna=True) == "string" else None
+
+
+def _as_integers(values: pd.Series) -> Any:
+    numbers = _numbers(values)
+    if numbers is None or pd.api.types.is_integer_dtype(numbers):
+        return numbers
+    known = numbers.to_numpy(dtype=float, na_value=np.nan)
+    known = known[~np.isnan(known)]
+    is_whole = np.all(np.isfinite(known)) and np.all(known == np.floor(known))
+    if not is_whole or np.any(np.abs(known) > LARGEST_EXACT_INTEGER):
+        return None
+    return numbers.astype("Int64")
+
+
+def _as_doubles(values: pd.Series) -> Any:
+    numbers = _numbers(values)
+    if numbers is None or not pd.api.types.is_integer_dtype(numbers):
+        return None if numbers is None else numbers.astype("float64")
+    is_exact = bool((numbers.dropna().abs() <= LARGEST_EXACT_INTEGER).all())
+    return numbers.astype("Float64").to_numpy(dtype=float, na_value=np.nan) if is_exact else None
+
+
+def _numbers(values: pd.Series) -> pd.Series | None:
+    if values.dtype == object:
+        kind = pd.api.types.infer_dtype(values, skipna=True)
+        if kind == "integer":
+            return values.astype("Int64")
+        return values.astype("float64") if kind in {"floating", "mixed-integer-float"} else None
+    is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    return values if is_number else None
+
+
+def _as_booleans(values: pd.Series) -> Any:
+    return values if pd.api.types.infer_dtype(values, skipna=True) == "boolean" else None
+
+
+def _as_timestamps(values: pd.Series) -> Any:
+    if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "datetime":
+        values = pd.to_datetime(values)
+    if not pd.api.types.is_datetime64_dtype(values):  # also false for a time zone, which says "not UTC yet"
+        return None
+    rounded = values.astype("datetime64[us]")
+    return rounded if bool((rounded == values).where(values.notna(), other=True).all()) else None
+
+
+def _as_dates(values: pd.Series) -> Any:
+    if values.dtype == object:
+        is_plain = all(type(value) is dt.date for value in values.dropna())
+        return values if is_plain else None
+    instants = _as_timestamps(values)
+    if instants is None:
+        return None
+    is_midnight = (instants == instants.dt.normalize()).where(instants.notna(), other=True)
+    return instants.dt.date if bool(is_midnight.all()) else None
+
+
+_CONVERTERS: dict[str, Callable[[pd.Series], Any]] = {
+    "varchar": _as_text,
+    "bigint": _as_integers,
+    "double": _as_doubles,
+    "boolean": _as_booleans,
+    "timestamp": _as_timestamps,
+    "date": _as_dates,
+}

@@ -1,0 +1,178 @@
+"""What every learner promises, alone and inside its windows."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from python_steps.learn_forecasts import FITTED_MODELS, FORECASTS, learn
+from python_steps.plugins import UnknownPlugin, discover
+
+LEARNERS = discover("python_steps.learners")
+SYMBOLS = ["AAPL", "BTC-USD", "EUR-USD", "MSFT"]
+INSTANTS = pd.bdate_range("2016-01-01 14:00", periods=160).as_unit("us")
+SPANS = {0: (0, 60, 65, 90), 1: (21, 81, 86, 111), 2: (42, 102, 107, 132), 3: (0, 20, 25, 50)}
+
+
+@pytest.fixture(params=LEARNERS)
+def learner(request):
+    return request.param
+
+
+def make_readings() -> pd.DataFrame:
+    random = np.random.default_rng(6)
+    keys = pd.MultiIndex.from_product(
+        [["momentum", "reversal", "value"], SYMBOLS, INSTANTS], names=["signal", "symbol", "decision_at"]
+    ).to_frame(index=False)
+    keys["value"] = np.where(random.random(len(keys)) < 0.05, np.nan, np.tanh(random.normal(size=len(keys))))
+    return keys.assign(clock="global")
+
+
+def make_examples(readings: pd.DataFrame) -> pd.DataFrame:
+    """Targets follow momentum; the last five train rows of each window have no known label."""
+    momentum = (
+        readings[readings["signal"] == "momentum"].set_index(["symbol", "decision_at"])["value"].fillna(0)
+    )
+    noise = np.random.default_rng(7).normal(size=len(momentum))
+    label = (momentum + noise).rename("label").reset_index()
+    parts = []
+    for window_id, (train_from, train_until, _, test_until) in SPANS.items():
+        rows = label[label["decision_at"].isin(INSTANTS[train_from:test_until])].copy()
+        rows["is_train"] = rows["decision_at"] < INSTANTS[train_until - 5]
+        rows["target"] = rows["label"].where(rows["is_train"])
+        parts.append(rows.assign(window_id=window_id))
+    whole = pd.concat(parts, ignore_index=True).drop(columns="label")
+    return whole.assign(clock="global", plan="default", session_date=whole["decision_at"].dt.date)
+
+
+READINGS = make_readings()
+EXAMPLES = make_examples(READINGS)
+WINDOWS = pd.DataFrame(
+    {
+        "clock": "global",
+        "plan": "default",
+        "window_id": list(SPANS),
+        "known_at": [INSTANTS[test_from] for _, _, test_from, _ in SPANS.values()],
+    }
+)
+
+
+def answer(learner, examples=EXAMPLES, readings=READINGS, windows=WINDOWS):
+    return learn(examples, readings, windows, learner, "run")
+
+
+def assert_same_bits(found, expected):
+    for name in ("forecasts", "fitted_models"):
+        pd.testing.assert_frame_equal(
+            found[name].reset_index(drop=True), expected[name].reset_index(drop=True), check_exact=True
+        )
+
+
+def test_there_is_a_learner():
+    assert "ridge" in LEARNERS
+
+
+def test_an_unknown_learner_is_named_with_those_there_are():
+    with pytest.raises(UnknownPlugin, match=r"no 'oracle'; it has: .*ridge"):
+        answer("oracle")
+
+
+def test_a_forecast_of_a_row_does_not_depend_on_the_rows_beside_it(learner):
+    random = np.random.default_rng(1)
+    features = random.normal(size=(301, 7))
+    fitted = LEARNERS[learner].fit(features[:200], features[:200, 2] + random.normal(size=200))
+    whole = fitted.predict(features)
+    for size in (1, 2, 7, 200, 300):
+        assert (fitted.predict(features[:size]) == whole[:size]).all()
+    assert (fitted.predict(features[::-1]) == whole[::-1]).all()
+
+
+def test_a_planted_signal_is_learned(learner):
+    random = np.random.default_rng(2)
+    features = random.normal(size=(1000, 5))
+    target = features[:, 1] - 0.5 * features[:, 3] + random.normal(size=1000)
+    fitted = LEARNERS[learner].fit(features[:500], target[:500])
+    assert np.corrcoef(fitted.predict(features[500:]), target[500:])[0, 1] > 0.5
+
+
+def test_a_feature_that_never_moves_does_no_harm(learner):
+    random = np.random.default_rng(3)
+    features = random.normal(size=(300, 3))
+    features[:, 1] = 0.1
+    forecast = (
+        LEARNERS[learner].fit(features, random.normal(size=300)).predict(features + np.array([0, 5, 0]))
+    )
+    assert np.isfinite(forecast).all()
+    assert np.abs(forecast).max() < 5
+
+
+def test_parameters_are_json(learner):
+    random = np.random.default_rng(4)
+    fitted = LEARNERS[learner].fit(random.normal(size=(200, 3)), random.normal(size=200))
+    assert json.loads(json.dumps(fitted.parameters(), allow_nan=False))
+
+
+def test_the_same_input_gives_the_same_answer(learner):
+    assert_same_bits(answer(learner), answer(learner))
+
+
+def test_the_order_of_rows_and_symbols_does_not_matter(learner):
+    shuffled = (part.sample(frac=1, random_state=9) for part in (EXAMPLES, READINGS, WINDOWS))
+    assert_same_bits(answer(learner, *shuffled), answer(learner))
+
+
+@pytest.mark.parametrize("cut", [65, 70, 90, 108, 120])
+def test_later_rows_change_no_bit_of_an_earlier_forecast(learner, cut):
+    """A signal that begins after the cut is among the later rows."""
+    instant = INSTANTS[cut]
+    late = READINGS[(READINGS["signal"] == "value") & (READINGS["decision_at"] > INSTANTS[109])]
+    readings = pd.concat([READINGS, late.assign(signal="carry")])
+    whole = answer(learner, readings=readings)
+    part = answer(
+        learner,
+        EXAMPLES[EXAMPLES["decision_at"] <= instant],
+        readings[readings["decision_at"] <= instant],
+        WINDOWS[WINDOWS["known_at"] <= instant],
+    )
+    assert len(part["forecasts"]) > 0
+    assert_same_bits(part, {name: table[table["known_at"] <= instant] for name, table in whole.items()})
+
+
+def test_test_rows_teach_nothing(learner):
+    """Neither their features nor, were it there by mistake, their target."""
+    test_rows = ~EXAMPLES["is_train"]
+    spoiled = EXAMPLES.assign(target=EXAMPLES["target"].mask(test_rows, 1e6))
+    assert_same_bits(answer(learner, spoiled), answer(learner))
+
+
+def test_values_are_bounded_and_known_with_decision_and_window(learner):
+    forecasts = answer(learner)["forecasts"]
+    assert list(forecasts.columns) == FORECASTS
+    assert forecasts["value"].between(-1, 1).all()
+    assert forecasts["value"].nunique() > 100
+    opened = forecasts["window_id"].map(WINDOWS.set_index("window_id")["known_at"])
+    assert (forecasts["known_at"] == np.maximum(forecasts["decision_at"], opened)).all()
+    assert not forecasts.duplicated(["window_id", "symbol", "decision_at"]).any()
+
+
+def test_a_window_with_too_few_examples_is_skipped_and_each_other_has_a_model(learner):
+    models = answer(learner)["fitted_models"]
+    assert list(models.columns) == FITTED_MODELS
+    assert models["window_id"].tolist() == [0, 1, 2]
+    assert models["rows_trained"].tolist() == [55 * len(SYMBOLS)] * 3
+    assert models["model_id"].nunique() == 3
+
+
+def test_another_target_gives_another_model(learner):
+    first = EXAMPLES.index[EXAMPLES["is_train"]][0]
+    changed = EXAMPLES.copy()
+    changed.loc[first, "target"] += 1e-9
+    before, after = answer(learner)["fitted_models"], answer(learner, changed)["fitted_models"]
+    assert (before["model_id"] != after["model_id"]).tolist() == [True, False, False]
+
+
+def test_nothing_to_fit_gives_empty_tables(learner):
+    found = answer(learner, windows=WINDOWS.iloc[:0])
+    assert len(found["forecasts"]) == len(found["fitted_models"]) == 0
+    assert list(found["forecasts"].columns) == FORECASTS

@@ -1,0 +1,146 @@
+"""What every regime detector promises, and the first one's rule by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from python_steps.detect_regimes import detect_all, market_returns
+from python_steps.plugins import discover
+from python_steps.regimes import volatility_trend
+
+DETECTORS = discover("python_steps.regimes")
+INSTANTS = pd.bdate_range("2016-01-01 14:00", periods=400).as_unit("us")
+SYMBOLS = ["AAPL", "BTC-USD", "EUR-USD", "MSFT", "XOM"]
+COLUMNS = ["clock", "detector", "decision_at", "regime", "probability", "known_at", "run_id"]
+
+
+@pytest.fixture(params=DETECTORS)
+def detect(request):
+    return DETECTORS[request.param].detect
+
+
+def make_market(seed=1) -> pd.Series:
+    """Calm rises and wild falls, a hundred decisions of each in turn."""
+    random = np.random.default_rng(seed)
+    is_wild = np.arange(len(INSTANTS)) // 100 % 2 == 1
+    returns = np.where(is_wild, random.normal(-0.002, 0.02, 400), random.normal(0.001, 0.005, 400))
+    return pd.Series(returns, index=INSTANTS)
+
+
+def make_returns() -> pd.DataFrame:
+    random = np.random.default_rng(5)
+    rows = pd.MultiIndex.from_product([SYMBOLS, INSTANTS], names=["symbol", "decision_at"]).to_frame(
+        index=False
+    )
+    rows["simple_return"] = random.normal(0.0003, 0.01, len(rows))
+    rows.loc[rows.groupby("symbol").head(1).index, "simple_return"] = np.nan
+    is_young = (rows["symbol"] == "XOM") & (rows["decision_at"] < INSTANTS[200])
+    return rows[~is_young].assign(clock="global")
+
+
+def test_there_is_a_detector():
+    assert "volatility_trend" in DETECTORS
+
+
+@pytest.mark.parametrize("cut", [1, 19, 20, 99, 100, 101, 163, 257, 399])
+def test_later_returns_change_no_bit_of_an_earlier_regime(detect, cut):
+    market = make_market()
+    whole = detect(market)
+    part = detect(market.iloc[:cut])
+    pd.testing.assert_frame_equal(part, whole.iloc[:cut], check_exact=True)
+
+
+def test_the_same_input_gives_the_same_answer_in_any_order(detect):
+    market = make_market()
+    pd.testing.assert_frame_equal(
+        detect(market), detect(market.sample(frac=1, random_state=1)), check_exact=True
+    )
+
+
+def test_every_decision_has_one_of_three_regimes_and_a_probability(detect):
+    found = detect(make_market())
+    assert list(found.columns) == ["decision_at", "regime", "probability"]
+    assert found["decision_at"].tolist() == list(INSTANTS)
+    assert set(found["regime"]) <= {"risk_on", "neutral", "risk_off"}
+    assert found["probability"].between(0, 1).all()
+
+
+def test_a_wild_fall_is_not_risk_on_at_its_end_nor_a_calm_rise_risk_off(detect):
+    found = detect(make_market()).set_index("decision_at")["regime"]
+    assert found[INSTANTS[199]] != "risk_on"
+    assert found[INSTANTS[299]] != "risk_off"
+
+
+def test_an_empty_history_gives_no_rows(detect):
+    assert len(detect(pd.Series([], index=pd.DatetimeIndex([]), dtype=float))) == 0
+
+
+def test_volatility_and_trend_make_the_regime_by_the_rule():
+    market = make_market()
+    found = volatility_trend.detect(market).set_index("decision_at")
+    for at in (120, 150, 205, 260, 320, 399):
+        returns = market.iloc[: at + 1]
+        volatility = returns.rolling(20).std().dropna()
+        is_high = volatility.iloc[-1] > volatility.quantile(0.8)
+        is_up = returns.iloc[-100:].mean() > 0
+        rule = {(True, False): "risk_off", (False, True): "risk_on"}
+        assert found["regime"].iloc[at] == rule.get((is_high, is_up), "neutral")
+    assert found["regime"].nunique() == 3
+
+
+def test_before_a_hundred_returns_it_is_neutral_and_unsure():
+    found = volatility_trend.detect(make_market())
+    assert found["regime"].iloc[:99].eq("neutral").all()
+    assert found["probability"].iloc[:99].eq(1 / 3).all()
+    assert found["probability"].iloc[99] != 1 / 3
+
+
+def test_a_return_that_is_not_a_number_is_an_error():
+    with pytest.raises(ValueError, match="not finite"):
+        volatility_trend.detect(make_market().where(lambda market: market.index != INSTANTS[5]))
+
+
+def test_regimes_do_not_depend_on_the_order_of_symbols_or_on_another_clock():
+    returns = make_returns()
+    other = returns.assign(clock="other", simple_return=0.5)
+    shuffled = pd.concat([other, returns]).sample(frac=1, random_state=3)
+    expected = detect_all(returns, pd.Series(INSTANTS), "global", "run")
+    assert list(expected.columns) == COLUMNS
+    found = detect_all(shuffled, pd.Series(INSTANTS[::-1]), "global", "run")
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
+
+
+@pytest.mark.parametrize("cut", [150, 201, 398])
+def test_later_rows_change_no_bit_of_an_earlier_row(cut):
+    returns, instant = make_returns(), INSTANTS[cut]
+    whole = detect_all(returns, pd.Series(INSTANTS), "global", "run")
+    known = returns[returns["decision_at"] <= instant]
+    part = detect_all(known, pd.Series(INSTANTS[: cut + 1]), "global", "run")
+    expected = whole[whole["decision_at"] <= instant].reset_index(drop=True)
+    pd.testing.assert_frame_equal(part, expected, check_exact=True)
+    one = detect_all(known, pd.Series([instant]), "global", "run")
+    pd.testing.assert_frame_equal(
+        one, whole[whole["decision_at"] == instant].reset_index(drop=True), check_exact=True
+    )
+
+
+def test_the_market_is_the_mean_of_the_returns_there_are():
+    rows = pd.DataFrame(
+        {
+            "symbol": ["A", "B", "A", "B"],
+            "decision_at": [INSTANTS[0], INSTANTS[0], INSTANTS[1], INSTANTS[1]],
+            "simple_return": [np.nan, np.nan, 0.02, 0.04],
+        }
+    )
+    assert market_returns(rows).to_dict() == {INSTANTS[1]: 0.03}
+
+
+def test_a_decision_without_returns_takes_the_regime_before_and_the_first_ones_are_neutral():
+    returns = make_returns()
+    weekend = INSTANTS[250] + pd.Timedelta(hours=3)
+    early = INSTANTS[0] - pd.Timedelta(days=30)
+    found = detect_all(returns, pd.Series([early, INSTANTS[250], weekend]), "global", "run")
+    assert found["regime"].iloc[0] == "neutral"
+    assert (
+        found[["regime", "probability"]].iloc[1].tolist() == found[["regime", "probability"]].iloc[2].tolist()
+    )

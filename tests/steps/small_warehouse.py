@@ -1,0 +1,113 @@
+"""A published warehouse of four assets and four decisions, made by hand: enough for what is read from it."""
+
+import datetime as dt
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+
+from flows.publish import published
+from python_steps import policy, warehouse
+
+AS_OF = dt.datetime(2026, 1, 28, 15)
+DECISIONS = [dt.datetime(2026, 1, day, 14) for day in (23, 26, 27, 28)]
+CLASSES = {"BTC-USD": "crypto", "ETH-USD": "crypto", "AAPL": "equity", "EUR-USD": "fx"}
+WEIGHTS = {"BTC-USD": 0.15, "AAPL": 0.2, "EUR-USD": 0.1, "ETH-USD": 0.0, "CASH": 0.55}
+NET_RETURNS = [0.0, 0.02, -0.01, 0.03]
+
+
+def publish_small_warehouse(folder: Path, *, is_stopped: bool = False) -> Path:
+    """Write `published.duckdb` into a folder and return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    con = warehouse.connect(published(folder))
+    for schema in ("raw", "steps"):
+        con.execute(f"create schema {schema}")
+    for table, columns in warehouse.declared_columns().items():
+        con.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})")
+    _tell(con)
+    for at, net_return in zip(DECISIONS, NET_RETURNS, strict=True):
+        _decide(con, at, net_return, is_stopped=is_stopped and at == DECISIONS[-1])
+    for table in ("target_exposures", "allocation_log", "stop_conditions", "overfit_metrics"):
+        con.execute(f"create table main.{table} as from steps.{table}")
+    con.execute(
+        "create table main.portfolio_returns as select portfolio, decision_at, gross_return, cost,"
+        " net_return, nav, drawdown, turnover from steps.allocation_log"
+    )
+    con.close()
+    return published(folder)
+
+
+def _tell(con: duckdb.DuckDBPyConnection) -> None:
+    _, merged = policy.load("global")
+    row = {"batch_id": 1, "portfolio": "global", "policy_hash": policy.digest(merged)}
+    warehouse.write(con, "raw.policies", pd.DataFrame([row | {"policy_json": policy.to_json(merged)}]))
+    hashes = {f"{name}_hash": name for name in ("study", "lock", "input")}
+    run = {"run_id": "first", "run_number": 1, "portfolio": "global", "as_of": AS_OF, "batch_until": 1}
+    run |= hashes | {
+        "policy_hash": row["policy_hash"],
+        "code_version": "code",
+        "seed": 1,
+        "started_at": AS_OF,
+    }
+    ends = dict.fromkeys(
+        ["trials", "finished_at", "outcome", "decisions_added", "decisions_hash", "chain_hash"]
+    )
+    warehouse.write(con, "raw.runs", pd.DataFrame([run | ends]))
+    for table, frame in {
+        "clocks": pd.DataFrame({"clock": ["global"], "decisions_per_year": [261.0]}),
+        "assets": pd.DataFrame({"symbol": list(CLASSES), "asset_class": list(CLASSES.values())}),
+        "decisions": pd.DataFrame({"portfolio": "global", "clock": "global", "decision_at": DECISIONS}),
+        "data_quality": pd.DataFrame(
+            {
+                "portfolio": "global",
+                "decision_at": DECISIONS[-1],
+                "symbol": list(CLASSES),
+                "is_excluded": [symbol == "ETH-USD" for symbol in CLASSES],
+            }
+        ),
+    }.items():
+        con.register("rows", frame)
+        con.execute(f"create table main.{table} as from rows")
+        con.unregister("rows")
+    con.execute("alter table main.decisions add rebalance_date date")
+    con.execute("update main.decisions set rebalance_date = decision_at::date + 1")
+
+
+def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, *, is_stopped: bool) -> None:
+    made = {"portfolio": "global", "decision_at": at, "known_at": at, "run_id": "first"}
+    is_first = at == DECISIONS[0]
+    rows = [
+        made
+        | {"symbol": symbol, "weight": weight, "previous_weight": float(symbol == "CASH")}
+        | {"held_units": 0.0 if is_first else weight, "target_units": weight, "mark_index": 1.0}
+        | {"is_excluded": symbol == "ETH-USD", "excluded_for": int(symbol == "ETH-USD")}
+        for symbol, weight in WEIGHTS.items()
+    ]
+    warehouse.write(con, "steps.target_exposures", pd.DataFrame(rows))
+    log = {
+        "allocator": "hierarchical_risk_parity",
+        "status": "solved",
+        "fallback_mode": None,
+        "reason": "solved",
+    }
+    log |= {
+        "binding": '["asset AAPL"]',
+        "conflicts": "[]",
+        "volatility": 0.11,
+        "var_95": 0.025,
+        "es_95": 0.034,
+    }
+    log |= {"turnover": 0.05, "gross_return": net_return, "cost": 0.0, "net_return": net_return, "nav": 1.04}
+    log |= {"high_water_mark": 1.04, "drawdown": 0.0, "regime": "risk_on", "confidence": 0.78}
+    warehouse.write(con, "steps.allocation_log", pd.DataFrame([made | log]))
+    stop = {"condition": "drawdown", "value": -0.2 if is_stopped else None, "limit_value": -0.2}
+    stop |= {"is_triggered": is_stopped, "is_latched": is_stopped, "latched_at": at if is_stopped else None}
+    stop |= {"reset_by": None, "action": "cash" if is_stopped else "none"}
+    warehouse.write(con, "steps.stop_conditions", pd.DataFrame([made | stop]))
+    chances = {"psr": 0.9, "dsr": 0.8, "pbo": 0.1, "min_track_record": 300.0, "trials": 14}
+    overfit = [
+        made | chances | {"strategy": name, "train_test_gap": gap, "cv_stability": stability}
+        for name, gap, stability in [("all", None, 0.92), ("fast", 0.3, 0.9), ("slow", 0.1, 0.8)]
+    ]
+    frame = pd.DataFrame(overfit).assign(regime_consistency=0.85)
+    warehouse.write(con, "steps.overfit_metrics", frame)

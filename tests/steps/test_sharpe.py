@@ -1,0 +1,203 @@
+"""Statistics of Sharpe ratios against published and hand-checked numbers."""
+
+import math
+
+import numpy as np
+import pytest
+
+from python_steps import sharpe
+
+DAILY, MONTHLY = math.sqrt(250), math.sqrt(12)
+
+
+def test_errors_are_those_of_mertens():
+    assert sharpe.sharpe_error(0.7079, 134, -0.225, 2.957) == pytest.approx(0.10276082308007262, abs=1e-12)
+    assert sharpe.sharpe_error(0.8183, 134, -1.4455, 7.0497) == pytest.approx(0.15500654727884933, abs=1e-12)
+
+
+def test_probabilistic_sharpe_is_the_published_one_with_and_without_normality():
+    assert sharpe.probabilistic_sharpe(0.458, 0, 24, 0, 3) == pytest.approx(0.9816749190910771, abs=1e-12)
+    skewed = sharpe.probabilistic_sharpe(1.585 / MONTHLY, 0, 24, -2.448, 10.164)
+    assert skewed == pytest.approx(0.9132343068848602, abs=1e-12)
+
+
+def test_expected_maximum_is_the_published_one_and_zero_for_one_trial():
+    assert sharpe.expected_maximum(100) == pytest.approx(2.5306028932016846, abs=1e-12)
+    assert sharpe.expected_maximum(1) == 0
+    with pytest.raises(ValueError, match="0 trials"):
+        sharpe.expected_maximum(0)
+
+
+def test_forty_five_trials_need_five_years():
+    assert sharpe.expected_maximum(45) ** 2 == pytest.approx(4.998087004443404, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("trials", "skew", "kurtosis", "published"),
+    [(100, -3, 10, 0.9003968344493903), (46, -3, 10, 0.9505017068755786), (88, 0, 3, 0.9504908166760139)],
+)
+def test_deflated_sharpe_is_the_published_one(trials, skew, kurtosis, published):
+    found = sharpe.deflated_sharpe(2.5 / DAILY, 0.5 / 250, trials, 1250, skew, kurtosis)
+    assert found == pytest.approx(published, abs=1e-12)
+
+
+def test_the_benchmark_of_a_hundred_trials_is_the_published_one():
+    assert sharpe.deflated_benchmark(0.5 / 250, 100) == pytest.approx(0.11317200186513214, abs=1e-12)
+
+
+def test_more_trials_never_raise_the_deflated_sharpe():
+    found = [float(sharpe.deflated_sharpe(0.1, 0.001, n, 500, 0, 3)) for n in (1, 2, 5, 20, 100, 1000)]
+    assert found == sorted(found, reverse=True)
+
+
+def test_a_single_trial_needs_no_variance_and_several_do():
+    assert sharpe.deflated_sharpe(0.1, math.nan, 1, 500, 0, 3) == sharpe.probabilistic_sharpe(
+        0.1, 0, 500, 0, 3
+    )
+    assert math.isnan(sharpe.deflated_sharpe(0.1, math.nan, 2, 500, 0, 3))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "benchmark", "skew", "kurtosis", "per_year", "years"),
+    [
+        (0.7079, 0, -0.225, 2.957, 12, 0.7152156942951801),
+        (0.8183, 0, -1.4455, 7.0497, 12, 1.159302661381875),
+        (2 / DAILY, 1 / DAILY, 0, 3, 250, 2.731187801728176),
+        (2 / math.sqrt(52), 1 / math.sqrt(52), 0, 3, 52, 2.828833586945237),
+        (3 / MONTHLY, 2.5 / MONTHLY, -0.72, 5.78, 12, 27.3529201960403),
+    ],
+)
+def test_minimum_track_record_is_the_published_one(ratio, benchmark, skew, kurtosis, per_year, years):
+    found = sharpe.minimum_track_record(ratio, benchmark, skew, kurtosis)
+    assert found / per_year == pytest.approx(years, abs=1e-9)
+
+
+def test_a_sharpe_below_its_benchmark_has_no_track_record_long_enough():
+    assert math.isnan(sharpe.minimum_track_record(0.1, 0.1, 0, 3))
+
+
+@pytest.mark.parametrize("returns", [[], [0.01], [0.01, 0.01, 0.01], [0.0, 0.0]])
+def test_a_sharpe_without_deviation_is_undefined(returns):
+    assert math.isnan(sharpe.sharpe(np.array(returns)))
+
+
+def test_sharpe_skew_and_kurtosis_are_those_of_the_known_returns():
+    found = sharpe.moments(np.array([[1.0, 2.0, 3.0, 6.0, np.nan]]), np.array([[True] * 4 + [False]]))
+    assert found.observations == [4]
+    assert found.sharpe[0] == pytest.approx(3 / math.sqrt(14 / 3))
+    assert found.skew[0] == pytest.approx((-8 - 1 + 0 + 27) / 4 / 3.5**1.5)
+    assert found.kurtosis[0] == pytest.approx((16 + 1 + 0 + 81) / 4 / 3.5**2)
+
+
+def test_a_return_that_is_not_a_number_is_an_error():
+    with pytest.raises(ValueError, match="not finite"):
+        sharpe.moments(np.array([0.1, np.nan]))
+
+
+def test_the_first_loss_counts_in_the_drawdown():
+    assert sharpe.max_drawdown(np.array([-0.5])) == -0.5
+    assert sharpe.max_drawdown(np.array([0.5, -0.2, 0.1])) == pytest.approx(-0.2)
+    assert sharpe.max_drawdown(np.array([0.1, 0.1])) == 0
+
+
+TINY = np.array(
+    [
+        [0.02, 0.0, 0.01],
+        [0.01, 0.01, 0.0],
+        [0.03, 0.0, -0.01],
+        [0.01, 0.02, 0.01],
+        [-0.01, 0.02, 0.0],
+        [-0.02, 0.01, 0.01],
+        [0.0, 0.03, 0.02],
+        [-0.01, 0.01, 0.0],
+    ]
+)
+
+
+def test_a_logit_of_zero_counts_as_overfit():
+    assert sharpe.cscv_pbo(TINY, blocks=4, metric="mean", minimum_configurations=2) == 2 / 6
+
+
+@pytest.mark.parametrize(
+    ("edge", "blocks", "agreed"),
+    [
+        (0.0, 8, 0.32857142857142857),
+        (0.0, 10, 0.3492063492063492),
+        (0.0015, 8, 0.07142857142857142),
+        (0.0015, 10, 0.16666666666666666),
+    ],
+)
+def test_pbo_agrees_with_two_other_implementations(edge, blocks, agreed):
+    returns = np.random.default_rng(7).standard_normal((480, 20)) * 0.01
+    returns[:, 3] += edge
+    assert sharpe.cscv_pbo(returns, blocks=blocks) == pytest.approx(agreed, abs=1e-12)
+
+
+def test_pbo_is_zero_with_one_dominant_configuration():
+    returns = np.random.default_rng(1).standard_normal((640, 12)) * 0.01
+    returns[:, 5] += 0.01
+    assert sharpe.cscv_pbo(returns) == 0
+
+
+@pytest.mark.parametrize("shape", [(640, 9), (31, 12), (0, 12), (0, 0)])
+def test_pbo_of_too_few_configurations_or_periods_is_undefined(shape):
+    assert math.isnan(sharpe.cscv_pbo(np.random.default_rng(1).standard_normal(shape)))
+
+
+def test_configurations_that_never_move_are_not_counted_by_pbo():
+    returns = np.random.default_rng(1).standard_normal((640, 12))
+    returns[:, :3] = 0
+    assert math.isnan(sharpe.cscv_pbo(returns))
+
+
+def test_stability_is_one_less_the_share_of_spread_beyond_error():
+    assert sharpe.cv_stability(np.array([1.0, 1.0, 1.0]), np.ones(3)) == 1
+    # Q = (4 + 0 + 4) / 1 = 8 with K - 1 = 2.
+    assert sharpe.cv_stability(np.array([-2.0, 0.0, 2.0]), np.ones(3)) == pytest.approx(0.25)
+    # Precisions 1 and 4: centre 0.8, Q = 0.64 + 4 · 0.04 = 0.8 < 1.
+    assert sharpe.cv_stability(np.array([0.0, 1.0]), np.array([1.0, 0.5])) == 1
+    assert math.isnan(sharpe.cv_stability(np.array([1.0, np.nan]), np.ones(2)))
+
+
+def test_gap_is_bounded_signed_and_undefined_without_windows():
+    assert sharpe.train_test_gap([2.0], [1.0]) == 0.25
+    assert sharpe.train_test_gap([1.0, np.nan], [2.0, 3.0]) == -0.25
+    assert math.isnan(sharpe.train_test_gap([np.nan], [1.0]))
+
+
+def test_regime_consistency_is_the_worst_over_the_best():
+    random = np.random.default_rng(3)
+    returns = np.concatenate([random.normal(0.005, 0.01, 50), random.normal(0.0, 0.01, 50), np.ones(29)])
+    labels = np.array(["risk_on"] * 50 + ["risk_off"] * 50 + ["neutral"] * 29)
+    by_hand = [
+        float(sharpe.probabilistic_sharpe(m.sharpe, 0, 50, m.skew, m.kurtosis))
+        for m in (sharpe.moments(returns[:50]), sharpe.moments(returns[50:100]))
+    ]
+    assert sharpe.regime_consistency(returns, labels) == pytest.approx(min(by_hand) / max(by_hand))
+    assert math.isnan(sharpe.regime_consistency(returns[:50], labels[:50]))
+
+
+def test_the_next_span_is_a_coin_without_evidence_of_skill():
+    assert sharpe.profit_probability(np.float64(0.0), np.float64(0.1), 0.03, 63) == 0.5
+    few = sharpe.profit_probability(np.float64(0.1), np.float64(0.1), 0.03, 63)
+    many = sharpe.profit_probability(np.float64(0.1), np.float64(0.02), 0.03, 63)
+    assert 0.5 < few < many < 1
+
+
+def test_calibration_needs_fifty_forecasts_and_never_falls():
+    forecasts = np.repeat([0.4, 0.5, 0.6], 20)
+    came_true = np.concatenate([np.arange(20) < 12, np.arange(20) < 8, np.arange(20) < 15])
+    assert math.isnan(sharpe.calibrate(0.5, forecasts[:49], came_true[:49]))
+    # 12 and 8 of 20 are out of order, so they are pooled: 20 of 40.
+    assert sharpe.calibrate(0.45, forecasts, came_true) == pytest.approx(0.5)
+    assert sharpe.calibrate(0.55, forecasts, came_true) == pytest.approx(0.625)
+    assert sharpe.calibrate(0.99, forecasts, came_true) == pytest.approx(0.75)
+
+
+def test_calibration_does_not_depend_on_the_order_of_forecasts():
+    random = np.random.default_rng(5)
+    forecasts, came_true = random.random(80), random.random(80) < 0.5
+    order = random.permutation(80)
+    assert sharpe.calibrate(0.5, forecasts, came_true) == sharpe.calibrate(
+        0.5, forecasts[order], came_true[order]
+    )

@@ -1,0 +1,461 @@
+"""Gates, views and confidence in a small world, and their bits when the future is cut off or comes later."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from python_steps import sharpe
+from python_steps.policy import load
+from python_steps.weigh_strategies import WeighInputs, _Judge, _study, warnings, weigh
+
+POLICY = load("global")[1]
+CLASSES = {
+    **dict.fromkeys(["BTC", "ETH"], "crypto"),
+    **dict.fromkeys(["AAPL", "IBM", "KO", "MSFT", "XOM"], "equity"),
+    **dict.fromkeys(["EUR", "GBP", "JPY"], "fx"),
+}
+EQUITIES = ["AAPL", "IBM", "KO", "MSFT", "XOM"]
+LAG = {"crypto": 1, "equity": 2, "fx": 4}
+STRATEGIES = [f"s{number:02d}" for number in range(11)]
+TRAIN, TEST, COUNT = 40, 21, 210
+INSTANTS = pd.bdate_range("2015-01-01 14:00", periods=COUNT + 10).as_unit("us")
+KEY = ["strategy", "symbol", "decision_at"]
+
+
+def make_world(seed=11, edge=0.004, starts=None) -> WeighInputs:
+    """Random positions on random returns; strategies s00 and s05 earn `edge` when invested, others nothing.
+
+    `starts` says at which decision an asset's history begins.
+    """
+    random = np.random.default_rng(seed)
+    frames = []
+    for symbol, asset_class in CLASSES.items():
+        returns = random.normal(0, 0.01, COUNT)
+        first = (starts or {}).get(symbol, 0)
+        for number, strategy in enumerate(STRATEGIES):
+            position = (random.random(COUNT) < 0.5) * random.choice([0.5, 1.0], COUNT)
+            before = np.append(0.0, position[:-1])
+            turnover = np.abs(position - before)
+            gross = position * (returns + (edge if number in (0, 5) else 0.0))
+            frame = pd.DataFrame(
+                {
+                    "strategy": strategy,
+                    "symbol": symbol,
+                    "decision_at": INSTANTS[:COUNT],
+                    "position": position,
+                    "gross_return": gross,
+                    "net_return": gross - 0.0003 * turnover,
+                    "turnover": turnover,
+                    "is_trade": (before == 0) & (position > 0),
+                    "status": "filled",
+                    "known_at": INSTANTS[LAG[asset_class] :][:COUNT],
+                }
+            )
+            frames.append(frame.iloc[first:])
+    pnl = pd.concat(frames, ignore_index=True)
+    return world_of(pnl)
+
+
+def world_of(pnl: pd.DataFrame, classes=None) -> WeighInputs:
+    windows = pd.DataFrame(
+        [
+            {
+                "window_id": number,
+                "test_from": INSTANTS[first],
+                "test_until": INSTANTS[first + TEST],
+                "is_disjoint": number % 3 == 0,
+                "known_at": INSTANTS[first],
+            }
+            for number, first in enumerate(range(TRAIN, COUNT - TEST, TEST // 3))
+        ]
+    )
+    metrics = []
+    for window in windows.itertuples():
+        inside = pnl[pnl["decision_at"].between(window.test_from, window.test_until, inclusive="left")]
+        grouped = inside.groupby(["strategy", "symbol"])
+        test = grouped["net_return"].agg(
+            lambda x: x.mean() / x.std() * math.sqrt(261) if x.std() > 0 else np.nan
+        )
+        row = pd.DataFrame({"sharpe": test, "known_at": grouped["known_at"].max()}).reset_index()
+        row["known_at"] = row["known_at"].clip(lower=window.test_until)
+        row["window_id"] = window.window_id
+        train = row.assign(span="train", sharpe=row["sharpe"] + 1.0)
+        metrics += [row.assign(span="test"), train]
+    classes = classes or CLASSES
+    return WeighInputs(
+        decisions=pd.DataFrame({"decision_at": INSTANTS[TRAIN : COUNT - 1]}),
+        assets=pd.DataFrame({"symbol": list(classes), "asset_class": list(classes.values())}),
+        strategy_pnl=pnl,
+        positions=pnl[[*KEY, "position"]],
+        windows=windows,
+        window_metrics=pd.concat(metrics, ignore_index=True),
+        regimes=pd.DataFrame(
+            {
+                "decision_at": INSTANTS,
+                "regime": np.where(np.arange(len(INSTANTS)) // 30 % 2, "risk_on", "neutral"),
+            }
+        ),
+        fitted=frozenset(["s01"]),
+        past_weights=pd.DataFrame(),
+    )
+
+
+def answer(inputs: WeighInputs, policy=POLICY, trials=12):
+    return weigh(inputs, policy, "global", "run", 261, trials)
+
+
+def known_by(inputs: WeighInputs, instant) -> WeighInputs:
+    def cut(table, column):
+        return table[table[column] <= instant]
+
+    return dataclasses.replace(
+        inputs,
+        decisions=cut(inputs.decisions, "decision_at"),
+        strategy_pnl=cut(inputs.strategy_pnl, "known_at"),
+        positions=cut(inputs.positions, "decision_at"),
+        assets=inputs.assets[inputs.assets["symbol"].isin(cut(inputs.positions, "decision_at")["symbol"])],
+        windows=cut(inputs.windows, "known_at"),
+        window_metrics=cut(inputs.window_metrics, "known_at"),
+        regimes=cut(inputs.regimes, "decision_at"),
+    )
+
+
+def assert_same_bits(found, expected):
+    assert list(found) == list(expected)
+    for name in expected:
+        pd.testing.assert_frame_equal(
+            found[name].reset_index(drop=True),
+            expected[name].reset_index(drop=True),
+            check_exact=True,
+            obj=name,
+        )
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world(starts={"AAPL": 90})
+
+
+@pytest.fixture(scope="module")
+def whole(world):
+    return answer(world)
+
+
+def test_the_world_is_not_idle(whole):
+    """Otherwise the comparisons below compare zeros."""
+    assert whole["strategy_gates"]["is_adopted"].mean() > 0.02
+    assert (whole["expected_returns"]["shrunk_view"] > 0).mean() > 0.1
+    assert whole["overfit_metrics"]["pbo"].notna().any()
+    assert whole["confidences"]["calibrated_probability"].notna().any()
+    assert whole["confidences"]["confidence"].max() > 0
+    assert whole["strategy_gates"]["is_pooled"].nunique() == 2
+
+
+# Decisions 60 to 66 see the first span become known class by class.
+@pytest.mark.parametrize("cut", [59, 62, 64, 88, 91, 130, 150, 172])
+def test_later_rows_change_no_bit_of_an_earlier_decision(world, whole, cut):
+    instant = INSTANTS[cut]
+    expected = {name: table[table["decision_at"] <= instant] for name, table in whole.items()}
+    assert_same_bits(answer(known_by(world, instant)), expected)
+
+
+def test_noise_in_the_future_changes_no_bit_of_the_past(world, whole):
+    instant = INSTANTS[150]
+    random = np.random.default_rng(0)
+    pnl, metrics = world.strategy_pnl.copy(), world.window_metrics.copy()
+    later = pnl["known_at"] > instant
+    for column in ("net_return", "gross_return", "turnover", "position"):
+        pnl.loc[later, column] = random.normal(0, 0.2, later.sum())
+    metrics.loc[metrics["known_at"] > instant, "sharpe"] = 1e6
+    found = answer(dataclasses.replace(world, strategy_pnl=pnl, window_metrics=metrics))
+    for name, table in whole.items():
+        before = table["decision_at"] <= instant
+        pd.testing.assert_frame_equal(found[name][before], table[before], check_exact=True, obj=name)
+
+
+def test_the_order_of_rows_does_not_matter(world, whole):
+    shuffled = {
+        field.name: getattr(world, field.name).sample(frac=1, random_state=4)
+        for field in dataclasses.fields(world)
+        if field.name not in ("fitted", "past_weights")
+    }
+    assert_same_bits(answer(dataclasses.replace(world, **shuffled)), whole)
+
+
+@pytest.mark.parametrize("cut", [62, 65, 149, 171])
+def test_a_resumed_answer_has_the_bits_of_an_uninterrupted_one(world, whole, cut):
+    instant = INSTANTS[cut]
+    before = answer(known_by(world, instant))
+    rest = dataclasses.replace(
+        world,
+        decisions=world.decisions[world.decisions["decision_at"] > instant],
+        past_weights=before["strategy_weights"].sample(frac=1, random_state=1),
+    )
+    expected = {name: table[table["decision_at"] > instant] for name, table in whole.items()}
+    assert_same_bits(answer(rest), expected)
+
+
+def test_every_asset_and_strategy_with_a_position_has_one_row(world, whole):
+    inside = world.positions["decision_at"].isin(world.decisions["decision_at"])
+    expected = set(world.positions[inside][KEY].itertuples(index=False, name=None))
+    for name in ("strategy_gates", "strategy_weights"):
+        rows = list(whole[name][KEY].itertuples(index=False, name=None))
+        assert set(rows) == expected
+        assert len(rows) == len(expected)
+
+
+def test_a_repeated_key_is_refused(world):
+    twice = pd.concat([world.positions, world.positions.head(1)])
+    with pytest.raises(ValueError, match="positions: a strategy, symbol and decision_at stands twice"):
+        answer(dataclasses.replace(world, positions=twice))
+
+
+def test_gates_and_weights_agree_and_rejected_weights_are_zero(whole):
+    both = whole["strategy_gates"].merge(whole["strategy_weights"], on=["decision_at", "symbol", "strategy"])
+    assert (both["is_adopted"] == (both["reason"] == "adopted")).all()
+    assert (both.loc[~both["is_adopted"], "weight"] == 0).all()
+    assert both.loc[both["is_adopted"], "score"].notna().all()
+
+
+def test_gates_can_be_recomputed_from_the_rows_known_then(world, whole):
+    """At the last decision, for an asset judged by itself and for one judged by its class."""
+    instant = world.decisions["decision_at"].max()
+    gates = whole["strategy_gates"].query("decision_at == @instant").set_index(["symbol", "strategy"])
+    spans = world.windows[world.windows["is_disjoint"] & (world.windows["test_until"] <= instant)]
+    known = world.window_metrics.query("span == 'test' and known_at <= @instant")
+    parts = []
+    for span in spans.itertuples():
+        settled = known[known["window_id"] == span.window_id][["strategy", "symbol"]]
+        rows = world.strategy_pnl[
+            world.strategy_pnl["decision_at"].between(span.test_from, span.test_until, inclusive="left")
+        ]
+        parts.append(rows.merge(settled).assign(window_id=span.window_id))
+    rows = pd.concat(parts)
+    own = gates.query("not is_pooled").iloc[0]
+    mine = rows[(rows["symbol"] == own.name[0]) & (rows["strategy"] == own.name[1])]
+    assert own["trades"] == mine["is_trade"].sum() >= 30
+    assert own["expected_net_return"] == pytest.approx(mine["net_return"].mean())
+    wealth = np.append(1.0, (1 + mine["net_return"]).cumprod())
+    assert own["max_drawdown"] == pytest.approx((wealth / np.maximum.accumulate(wealth) - 1).min())
+    sums = mine.groupby("window_id")["net_return"].sum()
+    assert (own["windows"], own["negative_windows"]) == (len(sums), (sums < 0).sum())
+    pooled = gates.query("is_pooled and symbol == 'AAPL'").iloc[0]
+    peers = rows[rows["symbol"].isin(EQUITIES) & (rows["strategy"] == pooled.name[1])]
+    assert pooled["trades"] == peers["is_trade"].sum()
+    by_decision = peers.groupby("decision_at")["net_return"].mean()
+    assert pooled["expected_net_return"] == pytest.approx(by_decision.mean())
+    weights = whole["strategy_weights"].query("decision_at == @instant").set_index(["symbol", "strategy"])
+    expected = peers["gross_return"].sum() / peers["position"].abs().sum()
+    assert weights.loc[pooled.name, "expected_return"] == pytest.approx(expected)
+
+
+def one_strategy(nets, trades, **changes) -> WeighInputs:
+    """One asset and strategy with the same given returns in every test span, and `trades` in all of them."""
+    size = len(nets) * TEST
+    returns = np.repeat(nets, TEST) + np.tile([0.001, -0.001, 0.0], size // 3)
+    first = TRAIN
+    frame = pd.DataFrame(
+        {
+            "strategy": "s00",
+            "symbol": "BTC",
+            "decision_at": INSTANTS[first : first + size],
+            "position": 1.0,
+            "gross_return": returns,
+            "net_return": returns,
+            "turnover": 0.0,
+            "is_trade": np.arange(size) < trades,
+            "status": "filled",
+            "known_at": INSTANTS[first + 1 : first + size + 1],
+        }
+    )
+    later = frame.tail(1).assign(decision_at=INSTANTS[first + size + 1], known_at=INSTANTS[first + size + 2])
+    inputs = world_of(pd.concat([frame, later.assign(status="lapsed")], ignore_index=True), {"BTC": "crypto"})
+    decisions = pd.DataFrame({"decision_at": [INSTANTS[first + size + 1]]})
+    return dataclasses.replace(inputs, decisions=decisions, **changes)
+
+
+@pytest.mark.parametrize(
+    ("nets", "trades", "reason"),
+    [
+        ([0.001, 0.001, 0.001], 30, "adopted"),
+        ([0.00005, 0.00005, 0.00005], 30, "adopted"),
+        ([0.001, 0.001, 0.001], 29, "29 trades < 30"),
+        ([0.001, 0.001], 30, "2 windows < 3"),
+        ([0.01, -0.001, -0.001], 30, "2 of 3 windows negative"),
+        ([0.03, -0.02, 0.03], 30, "drawdown 34.6% > 25.0%"),
+        (
+            [0.001, -0.002, -0.001],
+            30,
+            "expected net -6.67 bp <= 0; 2 of 3 windows negative; deflated Sharpe 0.001 < 0.500",
+        ),
+    ],
+)
+def test_each_gate_says_what_it_found_and_what_it_wants(nets, trades, reason):
+    gates = answer(one_strategy(nets, trades), trials=1)["strategy_gates"]
+    assert gates["reason"].tolist() == [reason]
+    assert gates["is_pooled"].tolist() == [trades < 30]
+
+
+def test_without_known_spans_every_gate_says_so():
+    inputs = one_strategy([0.001], 30)
+    decisions = pd.DataFrame({"decision_at": [INSTANTS[TRAIN + 2]]})
+    found = answer(dataclasses.replace(inputs, decisions=decisions))
+    assert found["strategy_gates"]["reason"].tolist() == [
+        "0 windows < 3; 0 trades < 30; expected net undefined; deflated Sharpe undefined"
+    ]
+    assert found["expected_returns"][["ensemble_view", "standard_error", "shrunk_view"]].eq(0).all(axis=None)
+    confidence = found["confidences"].iloc[0]
+    assert (confidence["confidence"], confidence["raw_probability"]) == (0, 0.5)
+    assert math.isnan(confidence["calibrated_probability"])
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ("strategy_pnl", "window_metrics"),
+        ("windows", "window_metrics"),
+        ("strategy_pnl", "positions", "window_metrics"),
+        ("decisions",),
+        ("regimes",),
+    ],
+)
+def test_what_is_not_there_yet_is_no_evidence_and_no_error(world, missing):
+    found = answer(dataclasses.replace(world, **{name: getattr(world, name).iloc[:0] for name in missing}))
+    if missing != ("regimes",):
+        assert not found["strategy_gates"]["is_adopted"].any()
+        assert found["confidences"]["confidence"].eq(0).all()
+    assert len(found["confidences"]) == (0 if missing == ("decisions",) else len(world.decisions))
+    assert found["overfit_metrics"]["regime_consistency"].isna().all() or "regimes" not in missing
+
+
+def test_a_deflated_sharpe_that_is_undefined_rejects():
+    """Two trials, and one strategy: how Sharpes vary between trials cannot be known."""
+    gates = answer(one_strategy([0.001, 0.001, 0.001], 30), trials=2)["strategy_gates"]
+    assert gates["reason"].tolist() == ["deflated Sharpe undefined"]
+
+
+def test_a_strategy_the_policy_did_not_choose_is_rejected():
+    policy = POLICY.model_copy(update={"strategies": ("other",)})
+    gates = answer(one_strategy([0.001, 0.001, 0.001], 30), policy, trials=1)["strategy_gates"]
+    assert gates["reason"].tolist() == ["not chosen by the policy"]
+
+
+def test_the_view_is_weight_times_position_times_return_and_shrunk_by_its_error(whole):
+    rows = whole["strategy_weights"]
+    parts = (rows["weight"] * rows["position"] * rows["expected_return"]).fillna(0.0)
+    sums = parts.groupby([rows["decision_at"], rows["symbol"]]).sum().reset_index(name="by_hand")
+    views = whole["expected_returns"].merge(sums)
+    assert views["ensemble_view"].to_numpy() == pytest.approx(views["by_hand"].to_numpy(), abs=1e-15)
+    v, s = views["ensemble_view"], views["standard_error"]
+    shrunk = np.where(v > 0, np.maximum(0, 1 - s**2 / v.where(v > 0, 1) ** 2) * v, 0)
+    assert views["shrunk_view"].to_numpy() == pytest.approx(shrunk, abs=1e-15)
+    assert (s[v > 0] > 0).all()
+    assert views.loc[(v > 0) & (s > v), "shrunk_view"].eq(0).all()
+
+
+def test_the_standard_error_is_near_that_of_independent_returns():
+    """Returns of one strategy, always invested: s is about deviation / sqrt(T) times the view's exposure."""
+    random = np.random.default_rng(8)
+    inputs = one_strategy([0.0] * 6, 30)
+    returns = random.normal(0.004, 0.01, len(inputs.strategy_pnl))
+    pnl = inputs.strategy_pnl.assign(gross_return=returns, net_return=returns)
+    found = answer(dataclasses.replace(inputs, strategy_pnl=pnl), trials=1)
+    row = found["expected_returns"].iloc[0]
+    weight = found["strategy_weights"]["weight"].iloc[0]
+    assert weight == 0.5
+    used = returns[: 6 * TEST]
+    assert row["ensemble_view"] == pytest.approx(weight * used.mean())
+    assert row["standard_error"] == pytest.approx(weight * used.std() / math.sqrt(len(used)), rel=0.3)
+
+
+def test_a_class_waits_for_the_span_of_its_slowest_asset_but_not_for_ever():
+    """EUR's span is never settled: the whole set goes on without it fourteen days after the span's end."""
+    world = make_world()
+    settled = world.window_metrics[world.window_metrics["symbol"] != "EUR"]
+    found = answer(dataclasses.replace(world, window_metrics=settled))
+    psr = found["overfit_metrics"].query("strategy == 's00'").set_index("decision_at")["psr"]
+    until = world.windows["test_until"].iloc[0]
+    first = psr.first_valid_index()
+    assert first == min(instant for instant in INSTANTS if instant >= until + pd.Timedelta(days=14))
+    patient = answer(world)["overfit_metrics"].query("strategy == 's00'").set_index("decision_at")["psr"]
+    assert patient.first_valid_index() == INSTANTS[TRAIN + TEST - 1 + LAG["fx"]]
+
+
+def test_more_trials_never_raise_the_confidence(world, whole):
+    more = answer(world, trials=1000)
+    assert (more["confidences"]["confidence"] <= whole["confidences"]["confidence"]).all()
+    assert (more["confidences"]["confidence"] < whole["confidences"]["confidence"]).any()
+
+
+def test_confidence_is_the_smaller_of_calibrated_probability_and_evidence(whole):
+    rows = whole["confidences"].merge(whole["overfit_metrics"].query("strategy == 'all'"), on="decision_at")
+    believed = rows["calibrated_probability"].fillna(rows["raw_probability"])
+    evidence = (rows["dsr"] * (1 - rows["pbo"])).fillna(0.0)
+    assert rows["confidence"].tolist() == np.minimum(believed, evidence).tolist()
+    assert rows["confidence"].between(0, 1).all()
+
+
+def test_the_whole_set_stands_on_the_returns_of_the_weights_in_force(world, whole):
+    """Recomputed at the last decision; spans from before the portfolio's first weights do not count."""
+    began = INSTANTS[TRAIN + 30]
+    late = answer(dataclasses.replace(world, decisions=world.decisions.query("decision_at >= @began")))
+    instant = world.decisions["decision_at"].max()
+    spans = world.windows[world.windows["is_disjoint"]]
+    settled = world.window_metrics.query("span == 'test'").groupby("window_id")["known_at"].max()
+    spans = spans[spans["window_id"].map(settled) <= instant]
+    for found, first in ((whole, INSTANTS[TRAIN]), (late, began)):
+        rows = world.strategy_pnl.merge(found["strategy_weights"][[*KEY, "weight"]])
+        inside = [
+            rows["decision_at"].between(s.test_from, s.test_until, inclusive="left")
+            for s in spans.itertuples()
+        ]
+        rows = rows[np.any(inside, axis=0)]
+        assert rows["decision_at"].min() == max(first, spans["test_from"].min())
+        by_asset = (rows["weight"] * rows["net_return"]).groupby([rows["decision_at"], rows["symbol"]]).sum()
+        record = sharpe.moments(by_asset.groupby("decision_at").mean().to_numpy())
+        expected = sharpe.minimum_track_record(record.sharpe, 0.0, record.skew, record.kurtosis)
+        said = found["overfit_metrics"].query("strategy == 'all' and decision_at == @instant")
+        assert said["min_track_record"].item() == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_forecast_is_calibrated_as_it_was_when_its_span_began(world):
+    """Noise in the profits of a span and after it changes no bit of what was forecast for it."""
+    began = world.windows.loc[world.windows["is_disjoint"], "test_from"].iloc[4]
+    pnl = world.strategy_pnl.copy()
+    later = pnl["known_at"] > began
+    pnl.loc[later, "net_return"] = np.random.default_rng(3).normal(0.05, 0.01, later.sum())
+    noisy = dataclasses.replace(world, strategy_pnl=pnl)
+    before, after = (_Judge(_study(inputs), POLICY, 261, 12) for inputs in (world, noisy))
+    assert np.isfinite(before._forecast(4)).all()
+    assert (before._forecast(4) == after._forecast(4)).all()
+    assert (before._forecast(6) != after._forecast(6)).all()
+
+
+def test_only_a_fitted_strategy_has_a_train_test_gap(whole):
+    last = whole["overfit_metrics"].groupby("strategy").last()
+    assert last["train_test_gap"].notna().sum() == 1
+    assert last.loc["s01", "train_test_gap"] > 0
+
+
+def test_random_strategies_are_not_adopted_on_the_whole():
+    found = answer(make_world(seed=21, edge=0.0))
+    assert found["strategy_gates"]["is_adopted"].mean() < 0.05
+
+
+def test_warnings_say_who_and_how_far():
+    rows = pd.DataFrame(
+        {
+            "strategy": ["ridge", "momentum", "all"],
+            "train_test_gap": [0.31, math.nan, math.nan],
+            "cv_stability": [0.9, 0.41, math.nan],
+            "regime_consistency": [0.3, 0.5, 0.12],
+        }
+    )
+    assert warnings(rows, POLICY) == [
+        "ridge shows potential overfitting (gap 0.31 > 0.20)",
+        "momentum is unstable across windows (stability 0.41 < 0.50)",
+        "all depends on the regime (consistency 0.12 < 0.30)",
+    ]

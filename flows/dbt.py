@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,24 @@ class Dbt:
     """dbt on one database file; `on_node` hears of every model and test as it ends.
 
     The file must not be open in another process. Compiled SQL and dbt's own log go to `target`
-    (a folder beside the file unless given).
+    (a folder beside the file unless given). `project` is the folder of dbt_project.yml.
     """
 
     file: Path
     target: Path | None = None
     on_node: Callable[[Node], None] | None = None
+    project: Path = PROJECT
     _manifest: Any = field(default=None, repr=False)
 
     def parse(self) -> None:
         """Read the project; done by the first command if nobody asked before."""
         self._manifest = self._invoke(["parse"], manifest=None)
+
+    def on(self, file: Path) -> "Dbt":
+        """The same project, parsed once, on another file of the same name: dbt names tables after it."""
+        if file.name != self.file.name:
+            raise ValueError(f"{file.name}: expected a file named {self.file.name}")
+        return replace(self, file=file, target=None, _manifest=self.manifest)
 
     def build(
         self, *, select: Sequence[str] = (), exclude: Sequence[str] = (), full_refresh: bool = False
@@ -86,10 +93,17 @@ class Dbt:
         watch = _Watch(self.on_node)
         target = self.target or self.file.parent / "dbt"
         with _environment(self.file, target):
-            outcome = dbtRunner(manifest=manifest, callbacks=[watch]).invoke([*arguments, *_quiet(target)])
+            outcome = dbtRunner(manifest=manifest, callbacks=[watch]).invoke([*arguments, *self._quiet(target)])
         if not outcome.success:
             raise DbtError(_explain(arguments, outcome, watch))
         return outcome.result
+
+    def _quiet(self, target: Path) -> list[str]:
+        return [
+            *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
+            *("--target-path", str(target), "--log-path", str(target)),
+            *("--quiet", "--no-print", "--log-level", "none", "--log-level-file", "info", "--no-use-colors"),
+        ]
 
 
 class _Watch:
@@ -123,14 +137,6 @@ class _Watch:
                 info.node_name, info.resource_type, info.node_status, self.finished, total, round(seconds, 3)
             )
         )
-
-
-def _quiet(target: Path) -> list[str]:
-    return [
-        *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)),
-        *("--target-path", str(target), "--log-path", str(target)),
-        *("--quiet", "--no-print", "--log-level", "none", "--log-level-file", "info", "--no-use-colors"),
-    ]
 
 
 @contextmanager

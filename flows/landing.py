@@ -1,10 +1,10 @@
-"""What a run takes in: the study, the policy, and bars from files; and whether that is enough to decide on."""
+"""What a run takes in: the study, the policy, bars from files; and whether that is enough to decide on."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from python_steps.register_assets import Delivery
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 SAMPLE = Path(__file__).parent.parent / "seeds" / "sample" / "bars.parquet"
 
@@ -72,13 +73,13 @@ def land(
     return Landed(as_of, report, ignored, is_new)
 
 
-def check_names(policy: Policy, seeds: "dict[str, object]") -> None:
+def check_names(policy: Policy, seeds: "Mapping[str, pa.Table]") -> None:
     """Raises InputError where a policy names a clock, plan or plug-in that does not exist."""
     for key, name, seed, column in (
         ("clock", policy.clock, "clocks", "clock"),
         ("plan", policy.plan, "walk_forward_plans", "plan"),
     ):
-        known = seeds[seed][column].to_pylist()  # type: ignore[index]
+        known = seeds[seed][column].to_pylist()
         if name not in known:
             raise InputError(f"policy: {key}: '{name}' is unknown; expected one of {', '.join(known)}")
     for key, name, package in (
@@ -120,18 +121,21 @@ def _check_currencies(con: "duckdb.DuckDBPyConnection", base: str) -> None:
         select symbol, currency
         from (select symbol, arg_max(currency, batch_id) as currency from raw.assets group by symbol)
         where symbol in (from landed) and currency <> $base
-            and currency || '-' || $base not in (from landed) and $base || '-' || currency not in (from landed)
+            and currency || '-' || $base not in (from landed)
+            and $base || '-' || currency not in (from landed)
         order by symbol
         """,
         {"base": base},
     ).fetchall()
     if rows:
         symbol, currency = rows[0]
-        raise InputError(f"{symbol}: quoted in {currency}; expected bars of {currency}-{base} or {base}-{currency}")
+        raise InputError(
+            f"{symbol}: quoted in {currency}; expected bars of {currency}-{base} or {base}-{currency}"
+        )
 
 
 def holdings(path: Path | None) -> dict[str, float]:
-    """Weights by symbol from a CSV or Parquet file with the columns symbol and weight; none without a file."""
+    """Weights by symbol from a CSV or Parquet file with columns symbol and weight; none without a file."""
     if path is None:
         return {}
     return file_adapter.parse_holdings(file_adapter.fetch(path))
@@ -159,11 +163,11 @@ def _deliveries(files: Sequence[Path]) -> tuple[list[Delivery], dict[str, tuple[
 def _default_as_of(
     con: "duckdb.DuckDBPyConnection",
     deliveries: list[Delivery],
-    seeds: "dict[str, object]",
+    seeds: "Mapping[str, pa.Table]",
     asset_file: Delivery | None,
 ) -> dt.datetime:
     """Where the files end, or where the last run ended if that is later."""
-    latest = latest_available_at(con, deliveries, seeds, asset_file=asset_file)  # type: ignore[arg-type]
+    latest = latest_available_at(con, deliveries, seeds, asset_file=asset_file)
     last = _one(con, "select max(as_of) from raw.runs")
     return latest if last is None else max(latest, last)
 
@@ -184,10 +188,10 @@ def _land_policy(con: "duckdb.DuckDBPyConnection", batch_id: int, portfolio: str
     return True
 
 
-def _row(table: "object", column: str, wanted: str) -> dict[str, str]:
-    rows = table.to_pylist()  # type: ignore[attr-defined]
+def _row(table: "pa.Table", column: str, wanted: str) -> dict[str, str]:
+    rows = table.to_pylist()
     return next(row for row in rows if row[column] == wanted)
 
 
-def _one(con: "duckdb.DuckDBPyConnection", query: str, parameters: dict[str, object] | None = None) -> "object":
+def _one(con: "duckdb.DuckDBPyConnection", query: str, parameters: dict[str, object] | None = None) -> Any:
     return con.execute(query, parameters or {}).fetchall()[0][0]

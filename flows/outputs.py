@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from flows.absences import CHANCES_SQL, REJECTED_SQL, STAGES_SQL
 from flows.publish import write_atomically
 from python_steps import policy as policies
 from python_steps import warehouse
@@ -31,7 +32,8 @@ class Evidence:
     """Published rows of one decision, and of the portfolio's past up to it.
 
     `past`: decision_at, net_return, nav, drawdown, turnover, is_active (something risky was held), in
-    order of decision_at. The other frames hold the rows of the decision, in order of their key.
+    order of decision_at. `chances`, `rejected` and `stages` are those of flows/absences.py. The other frames
+    hold the rows of the decision, in order of their key.
     """
 
     portfolio: str
@@ -46,6 +48,9 @@ class Evidence:
     excluded: list[str]  # symbols left out for their data
     overfit: pd.DataFrame  # the rows of overfit_metrics
     past: pd.DataFrame
+    chances: pd.DataFrame  # what each asset had on its way to a weight
+    rejected: pd.DataFrame  # strategies not let in, nearest first
+    stages: pd.DataFrame  # the waterfall, summed over each class
 
 
 def gather(
@@ -71,6 +76,9 @@ def gather(
         excluded=_rows(con, EXCLUDED_SQL, portfolio, at).symbol.tolist(),
         overfit=_rows(con, OVERFIT_SQL, portfolio, at),
         past=_rows(con, PAST_SQL, portfolio, at),
+        chances=_rows(con, CHANCES_SQL, portfolio, at),
+        rejected=_rows(con, REJECTED_SQL, portfolio, at),
+        stages=_rows(con, STAGES_SQL, portfolio, at),
     )
 
 

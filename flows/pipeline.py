@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     import duckdb
 
 LEARNED = ("forecasts", "fitted_models", "regimes")
-BELIEVED = ("trials", "strategy_gates", "overfit_metrics", "strategy_weights", "expected_returns", "confidences")
+BELIEVED = (
+    "trials",
+    "strategy_gates",
+    "overfit_metrics",
+    "strategy_weights",
+    "expected_returns",
+    "confidences",
+)
 ALLOCATED = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
 DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 
@@ -58,11 +65,6 @@ def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True) -> int:
     return len(decisions)
 
 
-def replace_holdings(run: Run, holdings: Mapping[str, float]) -> Run:
-    """The same run, with weights held before the portfolio's first decision."""
-    return replace(run, holdings=holdings)
-
-
 def new_decisions(run: Run) -> pd.DataFrame:
     """Decisions of the portfolio that have no exposures yet."""
     with _connected(run) as con:
@@ -100,7 +102,7 @@ def learn(run: Run) -> None:
             models = read("steps.fitted_models", lambda t, learner=learner: t.learner == learner)
             models = models[(models["clock"] == clock) & (models["plan"] == plan)]
             _append(con, "steps.fitted_models", said["fitted_models"], models, ["window_id"])
-        returns = read("decision_returns", lambda t: t.clock == clock)
+        returns = _listed(read("decision_returns", lambda t: t.clock == clock), read("assets"))
         instants = read("decisions", lambda t: t.portfolio == run.portfolio)["decision_at"]
         regimes = detect_all(returns, instants, clock, run.run_id)
         past = read("steps.regimes", lambda t: t.clock == clock)
@@ -148,14 +150,19 @@ def weigh(run: Run, decisions: pd.DataFrame) -> int:
             decisions=decisions,
             assets=assets,
             strategy_pnl=pnl,
-            positions=read(
-                "positions",
-                lambda t: (t.clock == clock) & t.strategy.isin(mine) & t.symbol.isin(symbols),
+            positions=_listed(
+                read(
+                    "positions",
+                    lambda t: (t.clock == clock) & t.strategy.isin(mine) & t.symbol.isin(symbols),
+                ),
+                assets,
             ),
             windows=windows,
             window_metrics=read(
                 "window_metrics",
-                lambda t: (t.clock == clock) & (t.plan == plan) & t.strategy.isin(mine) & t.symbol.isin(symbols),
+                lambda t: (
+                    (t.clock == clock) & (t.plan == plan) & t.strategy.isin(mine) & t.symbol.isin(symbols)
+                ),
             ),
             regimes=read("regimes", lambda t: (t.clock == clock) & (t.detector == run.policy.detector)),
             fitted=frozenset(strategies.loc[strategies["kind"] == "learner", "strategy"]),
@@ -208,6 +215,12 @@ def _append(
     """Write the rows whose key is new: what was said once is never said again."""
     merged = rows.merge(past[keys].assign(is_said=True), how="left", on=keys)
     warehouse.write(con, table, rows[merged["is_said"].isna().to_numpy()])
+
+
+def _listed(rows: pd.DataFrame, assets: pd.DataFrame) -> pd.DataFrame:
+    """Rows of decisions from which an asset counts in sums over assets."""
+    listed_at = rows["symbol"].map(assets.set_index("symbol")["listed_at"])
+    return rows[(rows["decision_at"] >= listed_at).to_numpy()]
 
 
 def _universe(assets: pd.DataFrame, policy: Policy) -> pd.DataFrame:

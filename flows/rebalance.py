@@ -2,7 +2,8 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,23 +41,24 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
     """
     portfolio, policy = policies.load(request.portfolio)
     weights = landing.holdings(request.holdings)
-    with held(request.warehouse, portfolio, request.lock_wait), logs.progress(
-        portfolio, is_shown=not request.is_json
-    ) as step:
+    with (
+        held(request.warehouse, portfolio, request.lock_wait),
+        logs.progress(portfolio, is_shown=not request.is_json) as step,
+    ):
         sweep(request.warehouse)
         with working_copy(request.warehouse) as file:
             dbt = Dbt(file, on_node=_shown_by(step))
             dbt.run_operation("create_source_tables")
             run_id = _next_run_id(file, portfolio)
             log = logs.configure(request.out, run_id, json_only=request.is_json)
-            begun = _begin(file, request, portfolio, policy, run_id)
+            begun = _begin(file, request, portfolio, policy, run_id, weights)
             _tell(log, begun)
             if not request.is_rebuild and not begun.landed.is_new and not _is_due(begun):
                 log.info("Nothing new", portfolio=portfolio, as_of=_text(begun.run.as_of))
                 return _result(request, begun.run, "unchanged", 0)
             if request.is_rebuild:
                 forget(begun.run)
-            run = pipeline.replace_holdings(begun.run, weights)
+            run = begun.run
             added = pipeline.compute(run, dbt, log.info)
             outcome = finish(run, added)
             publish(file, request.warehouse)
@@ -73,6 +75,7 @@ def begin(
     as_of: dt.datetime,
     batch_until: int,
     started_at: dt.datetime,
+    holdings: Mapping[str, float],
 ) -> None:
     """Write the run's row, without an outcome yet: its bounds are what models and steps may see."""
     digest = warehouse.rows_digest(con, VISIBLE_BARS, {"as_of": as_of, "batch_until": batch_until})
@@ -89,6 +92,7 @@ def begin(
         "lock_hash": lock_hash(),
         "input_hash": digest,
         "seed": policy.seed,
+        "holdings": json.dumps(dict(sorted(holdings.items()))),
         "trials": None,
         "started_at": started_at,
         "finished_at": None,
@@ -149,13 +153,20 @@ def forget(run: pipeline.Run) -> None:
     con = warehouse.connect(run.file)
     try:
         for table in pipeline.DECIDED:
-            con.execute(f"delete from steps.{table} where portfolio = $portfolio", {"portfolio": run.portfolio})
+            con.execute(
+                f"delete from steps.{table} where portfolio = $portfolio", {"portfolio": run.portfolio}
+            )
     finally:
         con.close()
 
 
 def _begin(
-    file: Path, request: RebalanceRequest, portfolio: str, policy: policies.Policy, run_id: str
+    file: Path,
+    request: RebalanceRequest,
+    portfolio: str,
+    policy: policies.Policy,
+    run_id: str,
+    holdings: Mapping[str, float],
 ) -> Begun:
     from python_steps.land_bars import next_batch_id
 
@@ -175,12 +186,12 @@ def _begin(
             as_of=landed.as_of,
             batch_until=batch_until,
             started_at=now,
+            holdings=holdings,
         )
     finally:
         con.close()
-    return Begun(
-        pipeline.Run(file, run_id, portfolio, policy, pd.Timestamp(landed.as_of), batch_until), landed
-    )
+    as_of = pd.Timestamp(landed.as_of)
+    return Begun(pipeline.Run(file, run_id, portfolio, policy, as_of, batch_until, holdings), landed)
 
 
 def _is_due(begun: Begun) -> bool:

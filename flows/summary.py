@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from flows.absences import absences
 from flows.outputs import (
     CASH,
     Evidence,
@@ -33,7 +34,7 @@ def summary(evidence: Evidence, result: RunResult) -> RenderableType:
     """The summary of a run, for rich to print."""
     lines = [*_headline(evidence, result), *_belief(evidence), *_stops(evidence), *_warnings(evidence)]
     files = [f"  {escape(str(file))}" for file in result.files]
-    return Group(*lines[:1], weights_table(evidence), class_line(evidence), *lines[1:], "Files:", *files)
+    return Group(*lines[:1], weights_table(evidence), class_lines(evidence), *lines[1:], "Files:", *files)
 
 
 def weights_table(evidence: Evidence) -> Table:
@@ -50,14 +51,11 @@ def weights_table(evidence: Evidence) -> Table:
     return table
 
 
-def class_line(evidence: Evidence) -> str:
-    """Totals by class, and the reason where fewer than two classes of assets are held."""
+def class_lines(evidence: Evidence) -> str:
+    """Totals by class, and why a class of the universe has no weight."""
     totals = evidence.exposures.groupby("asset_class").weight.sum()
-    text = "By class: " + ", ".join(f"{name} {total:.1%}" for name, total in totals.items())
-    held = [name for name, total in totals.items() if name != "cash" and total > 0]
-    if len(held) < 2:
-        text += f"\nOnly {', '.join(held) or 'cash'} is held: {escape(evidence.allocation['reason'])}"
-    return text
+    held = "By class: " + ", ".join(f"{name} {total:.1%}" for name, total in totals.items())
+    return "\n".join([held, *(f"No {name}: {escape(why)}" for name, why in absences(evidence).items())])
 
 
 def markdown(evidence: Evidence) -> str:

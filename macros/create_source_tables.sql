@@ -6,16 +6,10 @@
             {% for column in source.columns.values() %}
                 {% do columns.append('"' ~ column.name ~ '" ' ~ column.data_type) %}
             {% endfor %}
+            {% set table = source.schema ~ "." ~ source.name %}
+            {% set listed = columns | join(", ") %}
             {% do run_query("create schema if not exists " ~ source.schema) %}
-            {% do run_query(
-                "create table if not exists "
-                ~ source.schema
-                ~ "."
-                ~ source.name
-                ~ " ("
-                ~ columns
-                | join(", ") ~ ")"
-            ) %}
+            {% do run_query("create table if not exists " ~ table ~ " (" ~ listed ~ ")") %}
         {% endfor %}
     {% endif %}
 {% endmacro %}

@@ -21,17 +21,15 @@
         sqrt(
             greatest(
                 (
-                    count({{ expression }}) over {{ window }}
-                    * (sum({{ exact(expression) }}::hugeint * {{ exact(expression) }}) over {{ window }})::hugeint
+                    count({{ expression }}) over {{ window }} * (
+                        sum({{ exact(expression) }}::hugeint * {{ exact(expression) }}) over {{ window }}
+                    )::hugeint
                     - (sum({{ exact(expression) }}) over {{ window }})::hugeint
                     * (sum({{ exact(expression) }}) over {{ window }})::hugeint
                 ),
                 0
-            )::double
-            / nullif(
-                count({{ expression }}) over {{ window }}
-                * (count({{ expression }}) over {{ window }} - 1),
-                0
+            )::double / nullif(
+                count({{ expression }}) over {{ window }} * (count({{ expression }}) over {{ window }} - 1), 0
             )
         )
         / 1e12

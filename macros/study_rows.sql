@@ -1,9 +1,7 @@
 {# The rows of one seed as this run may see it: the content of its latest visible batch, every value text. #}
 {% macro study_rows(seed, columns) %}
     {% set shape = [] %}
-    {% for column in columns %}
-        {% do shape.append('"' ~ column ~ '": "VARCHAR"') %}
-    {% endfor %}
+    {% for column in columns %} {% do shape.append('"' ~ column ~ '": "VARCHAR"') %} {% endfor %}
     (
         with
             visible as (

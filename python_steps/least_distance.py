@@ -14,6 +14,8 @@ from scipy.optimize import nnls
 TOLERANCE = 1e-13  # of a limit, before the last touch
 CLOSE = 1e-11  # of the volatility, relative
 ACTIVE_MOVES = 1e-7  # how far the polished answer may lie from that of NNLS
+SHORTEST = 1e-300
+PULL = 1e-10
 MAXIMUM_CUTS = 400
 MAXIMUM_STEPS = 100
 
@@ -183,20 +185,35 @@ def _least_distance(
     sides = np.vstack([np.eye(size), -np.eye(size), -rows])
     gaps = np.concatenate([lower - centre, centre - upper, rows @ centre - bounds])
     turned = sides.T if root is None else solve_triangular(root, sides.T, lower=True)
-    system = np.vstack([turned, gaps])
-    last = np.zeros(size + 1)
-    last[-1] = 1.0
-    try:
-        multipliers, _ = nnls(system, last, maxiter=30 * len(gaps))
-    except RuntimeError as error:
-        raise NotSolved(f"least distance: {error}") from error
-    residual = system @ multipliers - last
-    if not residual[-1] < 0:
-        raise NotSolved("least distance: no point obeys every limit")
+    multipliers, residual = _nonnegative(np.vstack([turned, gaps]))
     step = -residual[:-1] / residual[-1]
     found = centre + (step if root is None else solve_triangular(root, step, lower=True, trans="T"))
     polished = _from_active(hessian, target, lower, upper, rows, bounds, multipliers > 0)
     return found if polished is None or np.abs(polished - found).max() > ACTIVE_MOVES else polished
+
+
+def _nonnegative(system: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Multipliers u >= 0 that bring system @ u nearest to (0, ..., 0, 1), and the residual.
+
+    scipy's nnls at times stops early or reports a residual of 0 that is not one, so each answer is
+    checked (no column may still pull), and asked for again with other scales and another order.
+    """
+    last = np.zeros(len(system))
+    last[-1] = 1.0
+    lengths = np.maximum(np.linalg.norm(system, axis=0), SHORTEST)
+    forwards = np.arange(system.shape[1])
+    for scale, order in ((lengths, forwards), (lengths, forwards[::-1]), (np.ones_like(lengths), forwards)):
+        columns = system[:, order] / scale[order]
+        try:
+            found, _ = nnls(columns, last, maxiter=30 * len(order))
+        except RuntimeError:
+            continue
+        multipliers = np.zeros(len(order))
+        multipliers[order] = found / scale[order]
+        residual = system @ multipliers - last
+        if residual[-1] < 0 and float((-(residual @ system) / lengths).max()) <= PULL:
+            return multipliers, residual
+    raise NotSolved("least distance: no point found that obeys every limit")
 
 
 def _from_active(

@@ -137,7 +137,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call] # in the stubs of yaml
             raise PolicyError(f"line {event.start_mark.line + 1}: aliases are not allowed")
         return super().compose_node(parent, index)
 
@@ -216,7 +216,9 @@ def _read(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark else ""
-        raise PolicyError(f"{path.name}: {place}not valid YAML ({getattr(error, 'problem', 'too deep')})") from None
+        raise PolicyError(
+            f"{path.name}: {place}not valid YAML ({getattr(error, 'problem', 'too deep')})"
+        ) from None
     if not isinstance(content, dict):
         raise PolicyError(f"{path.name}: expected keys and values")
     return content

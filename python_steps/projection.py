@@ -9,6 +9,7 @@ from python_steps.limits import Group, Limits
 
 TIGHT = 1e-9
 ROUNDING = 1e-12
+ROOM = 1e-6  # what raw turnover is raised by beyond its least, so that the region has an inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +88,7 @@ def with_room(limits: Limits, previous: np.ndarray) -> Limits:
     if limits.turnover is None:
         return limits
     needed = turnover(_settled(previous, limits), previous)
-    return limits if needed <= limits.turnover else replace(limits, turnover=needed + ROUNDING / 10)
+    return limits if needed <= limits.turnover else replace(limits, turnover=needed + ROOM)
 
 
 def shed(lower: np.ndarray, limit: float) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Counts what is tried, when it is tried: one row for each configuration the first time a run evaluates it."""
+"""Counts what is tried, when it is tried: one row for each configuration when a run first evaluates it."""
 
 import hashlib
 import json
@@ -37,13 +37,13 @@ def record(
             continue
         mine = strategy_pnl[strategy_pnl["strategy"] == strategy["strategy"]]
         annual = _test_sharpe(mine, test_from, decisions_per_year)
-        rows.append(
-            (config_hash, batch_id, clock, plan, strategy["strategy"], run_id, as_of, annual)
-        )
+        rows.append((config_hash, batch_id, clock, plan, strategy["strategy"], run_id, as_of, annual))
     return pd.DataFrame(rows, columns=TRIALS)
 
 
-def _test_sharpe(pnl: pd.DataFrame, test_from: pd.Timestamp | None, decisions_per_year: float) -> float | None:
+def _test_sharpe(
+    pnl: pd.DataFrame, test_from: pd.Timestamp | None, decisions_per_year: float
+) -> float | None:
     if test_from is None:
         return None
     tested = pnl[(pnl["decision_at"] >= test_from) & (pnl["status"] == "filled")]

@@ -131,7 +131,9 @@ def to_arrow(table: str, frame: pd.DataFrame) -> pa.Table:
     return pa.table(arrays, names=list(declared))
 
 
-def rows_digest(con: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any] | None = None) -> str:
+def rows_digest(
+    con: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any] | None = None
+) -> str:
     """SHA-256 over names, types and rows of a query: the order of rows is left out, float bits are not.
 
     A value is written as its length and its text; DuckDB writes a double as the shortest text that

@@ -43,7 +43,8 @@ OVERFIT = [
 class WeighInputs:
     """Tables of one portfolio, one clock and one plan, with their whole history, as published.
 
-    decisions: those to be made now (decision_at). assets: symbol, asset_class. strategy_pnl, positions,
+    decisions: those to be made now (decision_at). assets: symbol, asset_class, listed_at (from when it counts
+    in sums over assets; its own record counts in full from then). strategy_pnl, positions,
     windows (walk_forward_windows), window_metrics, regimes (of the policy's detector). fitted: names of the
     strategies that were fitted. past_weights: steps.strategy_weights of all earlier decisions of the
     portfolio, empty where there are none; it carries the smoothing, and the ensemble's own record, from one
@@ -66,7 +67,8 @@ class Study(NamedTuple):
 
     Instants are microseconds. `groups` (G by A) says which assets each class holds, and last the whole set.
     `usable` marks the filled profits in test spans, known by the span's metrics (`settled_at`); `held` is
-    the position they were made with, `position` the one at the decision, NaN where there is none.
+    the position they were made with, `position` the one at the decision, NaN where there is none. `listed`
+    (A by D) says where an asset counts in sums over assets, from `listed_at` on.
     """
 
     strategies: list[str]
@@ -74,6 +76,8 @@ class Study(NamedTuple):
     instants: Array
     groups: Array
     class_of: Array
+    listed_at: Array
+    listed: Array
     position: Array
     held: Array
     net: Array
@@ -220,6 +224,7 @@ def _study(inputs: WeighInputs) -> Study:
     # A span without metrics is settled at NEVER, and is never known.
     classes = assets["asset_class"].to_numpy()
     names = sorted(set(classes))
+    listed_at = _micros(assets["listed_at"])
     groups = np.array([*(classes == name for name in names), np.ones(len(classes), dtype=bool)])
     return Study(
         strategies=strategies,
@@ -227,6 +232,8 @@ def _study(inputs: WeighInputs) -> Study:
         instants=instants,
         groups=groups,
         class_of=np.array([names.index(name) for name in classes], dtype=int),
+        listed_at=listed_at,
+        listed=listed_at[:, None] <= instants,
         position=_Placer(strategies, symbols, instants, "positions", inputs.positions)("position", np.nan),
         held=at("position", 0.0),
         net=at("net_return", 0.0),
@@ -333,8 +340,10 @@ def _last_weights(weights: Array) -> Array:
 
 def _spans(study: Study, instant: int) -> Spans:
     pairs = (study.settled_at <= instant) & (study.test_until <= instant)
-    awaited = np.any((study.first_known_at <= instant) & ~pairs, axis=0)
-    is_there = np.any(pairs, axis=0)
+    pairs &= (study.listed_at <= instant)[:, None]
+    counts = study.listed_at[:, None] <= study.test_from
+    awaited = np.any((study.first_known_at <= instant) & ~pairs, axis=0) & counts
+    is_there = np.any(pairs, axis=0) & counts
     waits = np.array([awaited[assets].any(axis=0) for assets in study.groups])
     begun = np.array([is_there[assets].any(axis=0) for assets in study.groups])
     return Spans(pairs, begun & (~waits | (study.test_until + PATIENCE <= instant)))
@@ -361,7 +370,7 @@ def _sum_assets(values: Array, assets: Array) -> Array:
 def _whole_net(study: Study, spans: Spans) -> tuple[Array, Array]:
     """Mean net return over all assets, strategies by known test decisions, and where there is one."""
     columns, rows = _rows(study, spans)
-    rows &= spans.groups[-1][study.window_of[columns]]
+    rows &= spans.groups[-1][study.window_of[columns]] & study.listed[:, columns]
     net = np.where(rows, np.take(study.net, columns, axis=2), 0.0)
     count = _sum_assets(rows.astype(np.int64), study.groups[-1])
     return _sum_assets(net, study.groups[-1]) / np.maximum(count, 1), count > 0
@@ -370,7 +379,7 @@ def _whole_net(study: Study, spans: Spans) -> tuple[Array, Array]:
 def _record(study: Study, spans: Spans) -> Record:
     columns, rows = _rows(study, spans)
     window = study.window_of[columns]
-    in_group = [rows & known[window] for known in spans.groups]
+    in_group = [rows & known[window] & study.listed[:, columns] for known in spans.groups]
     counts = [
         _sum_assets(part.astype(np.int64), assets)
         for part, assets in zip(in_group, study.groups, strict=True)
@@ -567,6 +576,7 @@ class _Judge:
         if not self.study.is_fitted[strategy]:
             return float("nan")
         pairs = spans.pairs[strategy] & spans.groups[-1]
+        pairs &= self.study.listed_at[:, None] <= self.study.test_from
         both: list[Array] = []
         for source in (self.study.train_sharpe, self.study.test_sharpe):
             is_defined = pairs & np.isfinite(source[strategy])

@@ -1,7 +1,6 @@
 {# Volatility of the past quarter below that of the past year: calm assets pay more per unit of risk
    (Moreira and Muir 2017). Knows: closes of one year. #}
 {% macro signal__low_volatility_3m() %}
-    select
-        symbol, session_date, tanh(2 * ln(deviation_year / deviation_quarter)) as value, known_at
+    select symbol, session_date, tanh(2 * ln(deviation_year / deviation_quarter)) as value, known_at
     from {{ ref("bar_statistics") }}
 {% endmacro %}

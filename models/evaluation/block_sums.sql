@@ -1,6 +1,6 @@
 -- Sums over blocks of decisions that every span of a plan is made of, so that no return is laid into each
--- span that overlaps it: one row per clock, plan, strategy, sample, symbol and block. sample is 'traded', or the
--- window_id of a learner's in-sample rows. Sums are over integers, so they depend on no other row.
+-- span that overlaps it: one row per clock, plan, strategy, sample, symbol and block. sample is 'traded', or
+-- the window_id of a learner's in-sample rows. Sums are over integers, so they depend on no other row.
 with
     lengths as (
         select plan, gcd(gcd(train, test), step) as block_length from {{ ref("walk_forward_plans") }}
@@ -17,17 +17,37 @@ with
     ),
     laid as (
         select
-            clock, plan, strategy, sample, symbol, decision_number, position, unit_return, net_return, turnover, is_trade
+            clock,
+            plan,
+            strategy,
+            sample,
+            symbol,
+            decision_number,
+            position,
+            unit_return,
+            net_return,
+            turnover,
+            is_trade
         from traded
         union all
         select
-            clock, plan, strategy, window_id::varchar as sample, symbol, decision_number, position, unit_return, net_return, turnover, is_trade
+            clock,
+            plan,
+            strategy,
+            window_id::varchar as sample,
+            symbol,
+            decision_number,
+            position,
+            unit_return,
+            net_return,
+            turnover,
+            is_trade
         from {{ ref("in_sample_pnl") }}
     ),
     blocked as (
         select
             laid.*,
-            (laid.decision_number - 1) // lengths.block_length as block,
+            divide(laid.decision_number - 1, lengths.block_length) as block,
             lag(laid.net_return) over (
                 partition by laid.clock, laid.plan, laid.strategy, laid.sample, laid.symbol
                 order by laid.decision_number
@@ -84,6 +104,6 @@ select
     max(log_wealth) as log_peak,
     min(log_wealth) as log_trough,
     min(log_fall) as log_fall,
-    list(-net_return) as loss_list
+    list(- net_return) as loss_list
 from fallen
 group by clock, plan, strategy, sample, symbol, block

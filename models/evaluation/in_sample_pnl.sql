@@ -11,9 +11,7 @@ with
             forecasts.decision_at,
             returns.decision_number,
             case
-                when strategies.direction = 'long'
-                then greatest(forecasts.value, 0)
-                else forecasts.value
+                when strategies.direction = 'long' then greatest(forecasts.value, 0) else forecasts.value
             end as position,
             returns.unit_return,
             returns.cost_rate,
@@ -45,11 +43,7 @@ select
     abs(position - coalesce(lag(position) over by_decision, 0)) as turnover,
     position * unit_return
     - abs(position - coalesce(lag(position) over by_decision, 0)) * cost_rate as net_return,
-    position <> 0
-    and sign(position) <> sign(coalesce(lag(position) over by_decision, 0)) as is_trade,
+    position <> 0 and sign(position) <> sign(coalesce(lag(position) over by_decision, 0)) as is_trade,
     known_at
 from held
-window
-    by_decision as (
-        partition by clock, strategy, plan, window_id, symbol order by decision_at
-    )
+window by_decision as (partition by clock, strategy, plan, window_id, symbol order by decision_at)

@@ -1,5 +1,6 @@
--- Sums over each span, put together from its blocks: one row per clock, plan, strategy, window_id, span and symbol.
--- The worst fall of a span is the worst inside a block, or from an earlier block's peak to a later one's trough.
+-- Sums over each span, put together from its blocks: one row per clock, plan, strategy, window_id, span and
+-- symbol. The worst fall of a span is the worst inside a block, or from an earlier block's peak to a later
+-- one's trough.
 with
     lengths as (
         select plan, gcd(gcd(train, test), step) as block_length from {{ ref("walk_forward_plans") }}
@@ -14,8 +15,8 @@ with
             spans.known_at,
             unnest(
                 range(
-                    (spans.from_number - 1) // lengths.block_length,
-                    (spans.until_number - 2) // lengths.block_length + 1
+                    divide(spans.from_number - 1, lengths.block_length),
+                    divide(spans.until_number - 2, lengths.block_length) + 1
                 )
             ) as block
         from {{ ref("settled_spans") }} as spans
@@ -29,7 +30,8 @@ with
             spans.known_at,
             coalesce(
                 sum(blocks.log_wealth) over (
-                    partition by spans.clock, spans.plan, blocks.strategy, spans.window_id, spans.span, spans.symbol
+                    partition by
+                        spans.clock, spans.plan, blocks.strategy, spans.window_id, spans.span, spans.symbol
                     order by blocks.block
                     rows between unbounded preceding and 1 preceding
                 ),
@@ -42,8 +44,7 @@ with
             and blocks.plan = spans.plan
             and blocks.symbol = spans.symbol
             and blocks.block = spans.block
-        inner join
-            {{ ref("strategies") }} as strategies on strategies.strategy = blocks.strategy
+        inner join {{ ref("strategies") }} as strategies on strategies.strategy = blocks.strategy
         where
             blocks.sample = case
                 when strategies.kind = 'learner' and spans.span = 'train'

@@ -1,3 +1,4 @@
 -- Every configuration ever evaluated: one row per config_hash and batch_id.
-select *
-from {{ source("steps", "trials") }}
+-- A view: the rows stand in steps already.
+{{ config(materialized="view") }}
+select * from {{ source("steps", "trials") }}

@@ -1,5 +1,5 @@
--- How each strategy did on each asset in each span: one row per clock, strategy, symbol, plan, window_id and span.
--- Undefined metrics are null: no deviation, no loss, no fall.
+-- How each strategy did on each asset in each span: one row per clock, strategy, symbol, plan, window_id and
+-- span. Undefined metrics are null: no deviation, no loss, no fall.
 with
     moments as (
         select
@@ -63,18 +63,15 @@ select
     end as sharpe_error,
     mean_return / nullif(sqrt(downside_square_sum / returns), 0) * sqrt(periods) as sortino,
     max_drawdown,
-    (exp(log_wealth * periods / returns) - 1) / nullif(-max_drawdown, 0) as calmar,
+    (exp(log_wealth * periods / returns) - 1) / nullif(- max_drawdown, 0) as calmar,
     var_95,
-    var_95
-    + list_sum(list_transform(losses, lambda loss: greatest(loss - var_95, 0)))
-    / (0.05 * returns) as es_95,
+    var_95 + list_sum([greatest(loss - var_95, 0) for loss in losses]) / (0.05 * returns) as es_95,
     wins / nullif(active, 0) as win_rate,
     gain_sum / nullif(loss_sum, 0) as profit_factor,
     turnover_sum / returns as turnover,
     trades,
     returns * (1 - autocorrelation) / (1 + autocorrelation) as effective_samples,
-    (product_sum - position_sum * unit_sum / returns)
-    / nullif(
+    (product_sum - position_sum * unit_sum / returns) / nullif(
         sqrt(
             greatest(position_square_sum - position_sum * position_sum / returns, 0)
             * greatest(unit_square_sum - unit_sum * unit_sum / returns, 0)

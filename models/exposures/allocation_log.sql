@@ -1,3 +1,4 @@
 -- What the allocator did and why: one row per portfolio and decision_at.
-select *
-from {{ source("steps", "allocation_log") }}
+-- A view: the rows stand in steps already.
+{{ config(materialized="view") }}
+select * from {{ source("steps", "allocation_log") }}

@@ -1,6 +1,6 @@
 -- Where each weight comes from: one row per portfolio, decision_at, symbol and strategy with a weight.
--- contribution: the strategy's share of the asset's view times the asset's final weight. window_id is the last
--- window that had closed; the reading stands on the bar of session_date, landed by batch_id.
+-- contribution: the strategy's share of the asset's view times the asset's final weight. window_id is the
+-- last window that had closed; the reading stands on the bar of session_date, landed by batch_id.
 with
     closed as (
         select decisions.portfolio, decisions.decision_at, max(windows.window_id) as window_id
@@ -52,10 +52,7 @@ inner join
     on bars.clock = decisions.clock
     and bars.symbol = weights.symbol
     and bars.decision_at = weights.decision_at
-left join
-    closed
-    on closed.portfolio = weights.portfolio
-    and closed.decision_at = weights.decision_at
+left join closed on closed.portfolio = weights.portfolio and closed.decision_at = weights.decision_at
 left join
     {{ source("raw", "bars") }} as prints
     on prints.symbol = bars.symbol

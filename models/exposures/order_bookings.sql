@@ -1,5 +1,5 @@
--- What each filled order did to its portfolio, at the first decision that knew its fill: one row per portfolio,
--- symbol and decision_at of the order. Money is in units of the portfolio's start.
+-- What each filled order did to its portfolio, at the first decision that knew its fill: one row per
+-- portfolio, symbol and decision_at of the order. Money is in units of the portfolio's start.
 with
     orders as (
         select
@@ -7,7 +7,7 @@ with
             exposures.symbol,
             exposures.decision_at,
             exposures.target_units
-            - coalesce(lag(exposures.target_units) over by_order, 0) as change_of_units,
+            - coalesce(lag(exposures.target_units) over by_order, exposures.held_units) as change_of_units,
             fills.fill_index,
             fills.cost_rate,
             fills.known_at as fill_known_at
@@ -22,10 +22,7 @@ with
             and fills.symbol = exposures.symbol
             and fills.decision_at = exposures.decision_at
             and fills.status = 'filled'
-        window
-            by_order as (
-                partition by exposures.portfolio, exposures.symbol order by exposures.decision_at
-            )
+        window by_order as (partition by exposures.portfolio, exposures.symbol order by exposures.decision_at)
     )
 select
     orders.portfolio,

@@ -1,13 +1,12 @@
 -- What each portfolio earned from decision to decision, computed again from published units, marks and fills:
--- one row per portfolio and decision_at. Units before times the change of mark, plus what orders booked, less cost.
+-- one row per portfolio and decision_at. Units before times the change of mark, plus what orders booked, less
+-- cost.
 with
     held as (
         select
             decisions.portfolio,
             decisions.decision_at,
-            sum(
-                before.held_units * (marks.mark_index - before.mark_index) order by before.symbol
-            ) as gross
+            sum(before.held_units * (marks.mark_index - before.mark_index) order by before.symbol) as gross
         from {{ ref("decisions") }} as decisions
         inner join
             {{ ref("decisions") }} as earlier
@@ -36,8 +35,7 @@ with
         group by portfolio, booked_at
     ),
     closed as (
-        select
-            portfolio, decision_at, 0.0::double as gross, sum(cost order by symbol) as cost
+        select portfolio, decision_at, 0.0::double as gross, sum(cost order by symbol) as cost
         from {{ ref("closing_sales") }}
         group by portfolio, decision_at
     ),
@@ -48,18 +46,11 @@ with
             coalesce(held.gross, 0) + coalesce(booked.gross, 0) as gross,
             coalesce(booked.cost, 0) + coalesce(closed.cost, 0) as cost
         from {{ ref("decisions") }} as decisions
+        left join held on held.portfolio = decisions.portfolio and held.decision_at = decisions.decision_at
         left join
-            held
-            on held.portfolio = decisions.portfolio
-            and held.decision_at = decisions.decision_at
+            booked on booked.portfolio = decisions.portfolio and booked.decision_at = decisions.decision_at
         left join
-            booked
-            on booked.portfolio = decisions.portfolio
-            and booked.decision_at = decisions.decision_at
-        left join
-            closed
-            on closed.portfolio = decisions.portfolio
-            and closed.decision_at = decisions.decision_at
+            closed on closed.portfolio = decisions.portfolio and closed.decision_at = decisions.decision_at
     ),
     valued as (
         select
@@ -69,14 +60,10 @@ with
         from flows
         window
             so_far as (
-                partition by portfolio
-                order by decision_at
-                rows between unbounded preceding and current row
+                partition by portfolio order by decision_at rows between unbounded preceding and current row
             ),
             until_before as (
-                partition by portfolio
-                order by decision_at
-                rows between unbounded preceding and 1 preceding
+                partition by portfolio order by decision_at rows between unbounded preceding and 1 preceding
             )
     )
 select

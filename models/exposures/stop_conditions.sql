@@ -1,3 +1,4 @@
 -- When to stop, measured and latched: one row per portfolio, decision_at and condition.
-select *
-from {{ source("steps", "stop_conditions") }}
+-- A view: the rows stand in steps already.
+{{ config(materialized="view") }}
+select * from {{ source("steps", "stop_conditions") }}

@@ -1,3 +1,4 @@
 -- What to hold: one row per portfolio, decision_at and symbol, CASH and zeros among them.
-select *
-from {{ source("steps", "target_exposures") }}
+-- A view: the rows stand in steps already.
+{{ config(materialized="view") }}
+select * from {{ source("steps", "target_exposures") }}

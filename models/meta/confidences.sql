@@ -1,3 +1,4 @@
 -- How far the whole answer can be believed: one row per portfolio and decision_at.
-select *
-from {{ source("steps", "confidences") }}
+-- A view: the rows stand in steps already.
+{{ config(materialized="view") }}
+select * from {{ source("steps", "confidences") }}

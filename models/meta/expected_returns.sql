@@ -1,3 +1,4 @@
 -- What the adopted strategies expect together: one row per portfolio, decision_at and symbol.
-select *
-from {{ source("steps", "expected_returns") }}
+-- A view: the rows stand in steps already.
+{{ config(materialized="view") }}
+select * from {{ source("steps", "expected_returns") }}

@@ -1,5 +1,5 @@
--- Conditions that need no weights, measured before the allocator runs: one row per portfolio, decision_at and condition.
--- value is null where there is too little history to say.
+-- Conditions that need no weights, measured before the allocator runs: one row per portfolio, decision_at and
+-- condition. value is null where there is too little history to say.
 select portfolio, decision_at, 'staleness' as condition, value, known_at
 from {{ ref("market_staleness") }}
 union all

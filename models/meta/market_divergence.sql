@@ -1,5 +1,5 @@
--- How far the mean signal of the universe is from its median of the 252 decisions before, in robust deviations
--- (1.4826 times the median absolute deviation): one row per portfolio and decision_at.
+-- How far the mean signal of the universe is from its median of the 252 decisions before, in robust
+-- deviations (1.4826 times the median absolute deviation): one row per portfolio and decision_at.
 with
     means as (
         select
@@ -22,9 +22,7 @@ with
         select
             *,
             list(mean_signal) over (
-                partition by portfolio
-                order by decision_at
-                rows between 252 preceding and 1 preceding
+                partition by portfolio order by decision_at rows between 252 preceding and 1 preceding
             ) as history
         from means
     ),
@@ -32,8 +30,7 @@ with
 select
     portfolio,
     decision_at,
-    abs(mean_signal - middle) / nullif(
-        1.4826 * list_median(list_transform(history, lambda past: abs(past - middle))), 0
-    ) as value,
+    abs(mean_signal - middle)
+    / nullif(1.4826 * list_median([abs(past - middle) for past in history]), 0) as value,
     decision_at as known_at
 from centred

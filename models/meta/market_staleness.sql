@@ -2,11 +2,7 @@
 -- One late stock leaves itself out of the decision; a venue of which nothing came is a feed that failed.
 with
     feeds as (
-        select
-            quality.portfolio,
-            quality.decision_at,
-            assets.venue,
-            min(quality.staleness_hours) as hours
+        select quality.portfolio, quality.decision_at, assets.venue, min(quality.staleness_hours) as hours
         from {{ ref("data_quality") }} as quality
         inner join {{ ref("assets") }} as assets on assets.symbol = quality.symbol
         group by quality.portfolio, quality.decision_at, assets.venue

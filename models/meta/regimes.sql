@@ -1,3 +1,4 @@
 -- The market's mood as each detector filtered it, never revised: one row per clock, detector and decision_at.
-select *
-from {{ source("steps", "regimes") }}
+-- A view: the rows stand in steps already.
+{{ config(materialized="view") }}
+select * from {{ source("steps", "regimes") }}

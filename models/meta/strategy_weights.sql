@@ -1,3 +1,4 @@
 -- How much of an asset's view each strategy gives: one row per portfolio, decision_at, symbol and strategy.
-select *
-from {{ source("steps", "strategy_weights") }}
+-- A view: the rows stand in steps already.
+{{ config(materialized="view") }}
+select * from {{ source("steps", "strategy_weights") }}

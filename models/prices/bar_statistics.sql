@@ -1,22 +1,21 @@
--- Every rolling sum, deviation and extreme that signals need, computed once: one row per symbol and session_date.
--- A week, month, quarter and year are counted in the asset's own bars, so a year is 252 for a stock and 365 for a coin.
+-- Every rolling sum, deviation and extreme that signals need, computed once: one row per symbol and
+-- session_date. A week, month, quarter and year are counted in the asset's own bars, so a year is 252 for a
+-- stock and 365 for a coin.
 with
     measured as (
         select
             bars.*,
             ln(bars.close) as log_close,
             greatest(bars.log_return_base, 0) as gain,
-            greatest(-bars.log_return_base, 0) as loss,
-            case when abs(bars.normalised_return) >= 2 then sign(bars.log_return_base) else 0 end
-            as shock,
+            greatest(- bars.log_return_base, 0) as loss,
+            case when abs(bars.normalised_return) >= 2 then sign(bars.log_return_base) else 0 end as shock,
             classes.bars_per_week,
             classes.bars_per_month,
             classes.bars_per_quarter,
             classes.bars_per_year
         from {{ ref("vintage_returns") }} as bars
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
-        inner join
-            {{ ref("asset_classes") }} as classes on classes.asset_class = assets.asset_class
+        inner join {{ ref("asset_classes") }} as classes on classes.asset_class = assets.asset_class
     ),
     rolled as (
         select
@@ -58,13 +57,11 @@ with
             {{ rows_back("past_year", "bars_per_year") }},
             before_month as (
                 partition by symbol, vintage
-                order by bar_number
-                rows between bars_per_month preceding and 1 preceding
+                order by bar_number rows between bars_per_month preceding and 1 preceding
             ),
             before_quarter as (
                 partition by symbol, vintage
-                order by bar_number
-                rows between bars_per_quarter preceding and 1 preceding
+                order by bar_number rows between bars_per_quarter preceding and 1 preceding
             )
     )
 select

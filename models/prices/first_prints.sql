@@ -9,12 +9,7 @@ select
 from {{ ref("bars") }}
 where version = 1
 window
-    up_to_now as (
-        partition by symbol order by known_at range between unbounded preceding and current row
-    ),
+    up_to_now as (partition by symbol order by known_at range between unbounded preceding and current row),
     before_now as (
-        partition by symbol
-        order by known_at
-        range between unbounded preceding and current row
-        exclude group
+        partition by symbol order by known_at range between unbounded preceding and current row exclude group
     )

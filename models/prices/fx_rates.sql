@@ -1,4 +1,5 @@
--- Units of the base currency for one unit of another, as first printed: one row per currency and session_date.
+-- Units of the base currency for one unit of another, as first printed: one row per currency and
+-- session_date.
 with
     base as (select distinct base_currency from {{ ref("clocks") }}),
     pairs as (

@@ -1,5 +1,5 @@
--- The bar at whose close an asset that ends is sold: one row per symbol with a member_until.
--- The last session before it; where that was never printed, the bar before, known when the next session closes.
+-- The bar at whose close an asset that ends is sold: one row per symbol with a member_until. The last session
+-- before it; where that was never printed, the bar before, known when the next session closes.
 with
     ends as (
         select
@@ -45,16 +45,12 @@ select
     found.vintage,
     found.closed_at,
     greatest(
-        found.known_at,
-        found.membership_known_at,
-        case when not found.is_printed then found.settles_at end
+        found.known_at, found.membership_known_at, case when not found.is_printed then found.settles_at end
     ) as known_at
 from found
 cross join {{ ref("run_bounds") }} as bounds
 where
     greatest(
-        found.known_at,
-        found.membership_known_at,
-        case when not found.is_printed then found.settles_at end
+        found.known_at, found.membership_known_at, case when not found.is_printed then found.settles_at end
     )
     <= bounds.as_of

@@ -4,16 +4,12 @@ select
     bars.symbol,
     bars.session_date,
     bars.close_base,
-    exp(
-        sum({{ exact("coalesce(bars.log_return_base, 0)") }}) over by_session / 1e12
-    ) as index_level,
+    exp(sum({{ exact("coalesce(bars.log_return_base, 0)") }}) over by_session / 1e12) as index_level,
     row_number() over by_session as print_number,
     bars.known_at
 from {{ ref("vintage_prices") }} as bars
 where bars.is_own and not bars.is_late
 window
     by_session as (
-        partition by bars.symbol
-        order by bars.session_date
-        rows between unbounded preceding and current row
+        partition by bars.symbol order by bars.session_date rows between unbounded preceding and current row
     )

@@ -4,9 +4,7 @@ select
     index.symbol,
     index.session_date,
     sessions.session_number,
-    sessions.session_number
-    - lag(sessions.session_number, 63) over by_print
-    - 63 as missed_in_63,
+    sessions.session_number - lag(sessions.session_number, 63) over by_print - 63 as missed_in_63,
     index.known_at
 from {{ ref("price_index") }} as index
 inner join {{ ref("assets") }} as assets on assets.symbol = index.symbol

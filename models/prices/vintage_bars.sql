@@ -1,6 +1,6 @@
--- The bars that a vintage can see just before its end, warm-up included: one row per symbol, vintage and session_date.
--- is_own marks the bars that became known inside it: only their derived rows are published. A warm-up row is
--- known in its vintage when the first own bar is; printed_at is when its bar first was.
+-- The bars that a vintage can see just before its end, warm-up included: one row per symbol, vintage and
+-- session_date. is_own marks the bars that became known inside it: only their derived rows are published. A
+-- warm-up row is known in its vintage when the first own bar is; printed_at is when its bar first was.
 {% set warm_up = 400 %}
 with
     visible as (

@@ -24,5 +24,4 @@ select
     ended.from_at as until_at,
     numbered.from_at as known_at
 from numbered
-left join
-    numbered as ended on ended.symbol = numbered.symbol and ended.vintage = numbered.vintage + 1
+left join numbered as ended on ended.symbol = numbered.symbol and ended.vintage = numbered.vintage + 1

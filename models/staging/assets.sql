@@ -60,7 +60,12 @@ select
         then '1900-01-01'::timestamp
         else batches.as_of
     end as listed_at
-from (from registered union all by name from seeded) as assets
+from
+    (
+        from registered
+        union all by name
+        from seeded
+    ) as assets
 inner join first_batches on first_batches.symbol = assets.symbol
 inner join
     (select batch_id, max(as_of) as as_of from {{ source("raw", "batches") }} group by batch_id) as batches

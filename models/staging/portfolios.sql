@@ -1,4 +1,5 @@
--- The policy in force for each portfolio that has run, and the instant at which its world ends: one row per portfolio.
+-- The policy in force for each portfolio that has run, and the instant at which its world ends: one row per
+-- portfolio.
 with
     in_force as (
         select policies.portfolio, policies.policy_hash, policies.policy_json::json as policy

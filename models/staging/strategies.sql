@@ -8,12 +8,7 @@ with
     found as (select unnest({{ plugin_names("signal") }}) as signal)
 select strategy, kind, source, plan, family, direction
 from seeded
-where
-    plan is null
-    or plan in (
-        select plan
-        from {{ ref("portfolios") }}
-    )
+where plan is null or plan in (select plan from {{ ref("portfolios") }})
 union all
 select
     signal as strategy,
@@ -23,9 +18,4 @@ select
     'unsorted' as family,
     'long' as direction
 from found
-where
-    signal not in (
-        select source
-        from seeded
-        where kind = 'signal'
-    )
+where signal not in (select source from seeded where kind = 'signal')

@@ -1,3 +1,4 @@
 -- What each learner fitted: one row per clock, plan, learner and window_id.
-select *
-from {{ source("steps", "fitted_models") }}
+-- A view: the rows stand in steps already.
+{{ config(materialized="view") }}
+select * from {{ source("steps", "fitted_models") }}

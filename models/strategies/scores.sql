@@ -19,7 +19,8 @@ select
     forecasts.value as score,
     forecasts.decision_at as known_at
 from {{ ref("strategies") }} as strategies
-inner join {{ ref("forecasts") }} as forecasts
+inner join
+    {{ ref("forecasts") }} as forecasts
     on forecasts.learner = strategies.source
     and forecasts.plan = strategies.plan
 inner join
@@ -32,8 +33,7 @@ where
     and forecasts.decision_at >= windows.test_from
     and forecasts.decision_at < windows.used_until
 union all
-select
-    bars.clock, strategies.strategy, bars.symbol, bars.decision_at, 1.0 as score, bars.known_at
+select bars.clock, strategies.strategy, bars.symbol, bars.decision_at, 1.0 as score, bars.known_at
 from {{ ref("strategies") }} as strategies
 cross join {{ ref("decision_bars") }} as bars
 where strategies.kind = 'constant' and bars.bar_known_at >= bars.decision_at - interval 5 day

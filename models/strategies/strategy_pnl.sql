@@ -1,5 +1,6 @@
 -- Profit of each strategy on each asset, fill to fill: one row per clock, strategy, symbol and decision_at,
--- once its order is settled and, where it was filled, its exit is known. The notional is 1 again at each fill.
+-- once its order is settled and, where it was filled, its exit is known. The notional is 1 again at each
+-- fill.
 with
     filled as (
         select
@@ -45,8 +46,7 @@ select
     position * unit_return as gross_return,
     abs(position - previous_position) + closing_turnover as turnover,
     (abs(position - previous_position) + closing_turnover) * cost_rate as cost,
-    position * unit_return
-    - (abs(position - previous_position) + closing_turnover) * cost_rate as net_return,
+    position * unit_return - (abs(position - previous_position) + closing_turnover) * cost_rate as net_return,
     position <> 0 and sign(position) <> sign(previous_position) as is_trade,
     'filled' as status,
     known_at

@@ -7,9 +7,7 @@ with
             clocks.time_zone,
             clocks.time_of_day,
             unnest(
-                generate_series(
-                    clocks.starts_at::timestamp, bounds.as_of + interval 2 year, interval 1 day
-                )
+                generate_series(clocks.starts_at::timestamp, bounds.as_of + interval 2 year, interval 1 day)
             )::date as day,
             string_split(clocks.weekdays, ',') as weekdays
         from {{ ref("clocks") }} as clocks
@@ -24,8 +22,7 @@ with
         from days
         where list_contains(weekdays, isodow(day)::varchar)
     )
-select
-    numbered.clock, numbered.decision_at, numbered.decision_number, following.day as rebalance_date
+select numbered.clock, numbered.decision_at, numbered.decision_number, following.day as rebalance_date
 from numbered
 inner join
     numbered as following

@@ -1,5 +1,5 @@
--- The universe of each decision and whether its data may be trusted: one row per portfolio, decision_at and symbol.
--- staleness_hours counts from the moment the first missing bar should have been known at its venue.
+-- The universe of each decision and whether its data may be trusted: one row per portfolio, decision_at and
+-- symbol. staleness_hours counts from the moment the first missing bar should have been known at its venue.
 {% set missing_limit = 0.10 %}
 {% set staleness_limit_hours = 1 %}
 with
@@ -27,9 +27,8 @@ with
         select
             members.*,
             coalesce(gaps.missed_in_63, 0) / 63 as missing_rate,
-            greatest(
-                date_diff('second', due.available_at, members.decision_at) / 3600.0, 0
-            )::double as staleness_hours,
+            greatest(date_diff('second', due.available_at, members.decision_at) / 3600.0, 0)::double
+            as staleness_hours,
             due.session_date as due_session
         from members
         inner join

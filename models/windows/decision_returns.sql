@@ -1,5 +1,6 @@
 -- Mark-to-mark return since the instant before, in the base currency, and the same over the deviation of the
--- 63 before it: one row per clock, symbol and decision_at. Zero when no new bar became known; none at the first mark.
+-- 63 before it: one row per clock, symbol and decision_at. Zero when no new bar became known; none at the
+-- first mark.
 with
     marked as (
         select

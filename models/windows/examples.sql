@@ -28,9 +28,7 @@ with
         select
             rows_seen.*,
             labels.normalised_label,
-            coalesce(
-                rows_seen.is_before_test and labels.known_at <= rows_seen.embargo_at, false
-            ) as is_train,
+            coalesce(rows_seen.is_before_test and labels.known_at <= rows_seen.embargo_at, false) as is_train,
             labels.known_at as label_known_at
         from rows_seen
         left join

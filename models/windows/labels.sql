@@ -32,8 +32,7 @@ select
     spans.symbol,
     spans.decision_at,
     spans.label,
-    spans.label
-    / nullif(statistics.deviation_quarter * sqrt({{ horizon }}), 0) as normalised_label,
+    spans.label / nullif(statistics.deviation_quarter * sqrt({{ horizon }}), 0) as normalised_label,
     spans.known_at
 from spans
 inner join

@@ -13,9 +13,7 @@ with
     ),
     fills as (select * from episodes where status = 'filled'),
     settled as (
-        select clock, symbol, episode, max(known_at) as known_at
-        from episodes
-        group by clock, symbol, episode
+        select clock, symbol, episode, max(known_at) as known_at from episodes group by clock, symbol, episode
     )
 select
     fills.clock,

@@ -1,6 +1,7 @@
 -- What became of the order of each decision: one row per clock, symbol and decision_at, once it is settled.
 -- Filled at the open of the first session from rebalance_date on, or the close where a feed has no open;
--- superseded when a later decision fills in the same session; lapsed when the bar is unknown as the next session closes.
+-- superseded when a later decision fills in the same session; lapsed when the bar is unknown as the next
+-- session closes.
 with
     orders as (
         select
@@ -68,11 +69,7 @@ with
                 when is_superseded then 'superseded' when is_printed then 'filled' else 'lapsed'
             end as status,
             case
-                when is_superseded
-                then next_decision_at
-                when is_printed
-                then print_known_at
-                else lapses_at
+                when is_superseded then next_decision_at when is_printed then print_known_at else lapses_at
             end as known_at
         from settled
     )

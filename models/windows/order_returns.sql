@@ -12,8 +12,7 @@ select
     exits.exit_session,
     exits.exit_at,
     case when exits.is_closing then exit.close else exit.fill_price end as exit_price,
-    case when exits.is_closing then exit.close_base else exit.fill_price_base end
-    / entry.fill_price_base
+    case when exits.is_closing then exit.close_base else exit.fill_price_base end / entry.fill_price_base
     - 1 as unit_return,
     fills.cost_rate,
     exits.is_closing,

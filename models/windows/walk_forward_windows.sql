@@ -10,14 +10,7 @@ with
             plans.step,
             plans.embargo,
             unnest(
-                range(
-                    0,
-                    (
-                        select max(decision_number)
-                        from {{ ref("clock_instants") }}
-                    )
-                    // plans.step
-                )
+                range(0, divide((select max(decision_number) from {{ ref("clock_instants") }}), plans.step))
             ) as window_id
         from (select distinct clock, plan from {{ ref("portfolios") }}) as portfolios
         inner join {{ ref("walk_forward_plans") }} as plans on plans.plan = portfolios.plan
@@ -44,7 +37,7 @@ select
     placed.test_number as test_from_number,
     placed.test_number + placed.test as test_until_number,
     placed.test_number + placed.step as used_until_number,
-    placed.window_id % ((placed.test + placed.step - 1) // placed.step) = 0 as is_disjoint,
+    placed.window_id % divide(placed.test + placed.step - 1, placed.step) = 0 as is_disjoint,
     test_start.decision_at as known_at
 from placed
 inner join

@@ -10,17 +10,15 @@
                 model.weight,
                 assets.asset_class,
                 (policies.policy_json::json -> 'limits' ->> 'asset')::double as asset_limit,
-                (
-                    policies.policy_json::json -> 'limits' -> 'asset_classes' ->> assets.asset_class
-                )::double as class_limit,
+                (policies.policy_json::json -> 'limits' -> 'asset_classes' ->> assets.asset_class)::double
+                as class_limit,
                 logs.conflicts
             from {{ model }} as model
             inner join {{ ref("assets") }} as assets on assets.symbol = model.symbol
             inner join {{ source("raw", "runs") }} as runs on runs.run_id = model.run_id
             inner join
                 (
-                    select distinct portfolio, policy_hash, policy_json
-                    from {{ source("raw", "policies") }}
+                    select distinct portfolio, policy_hash, policy_json from {{ source("raw", "policies") }}
                 ) as policies
                 on policies.portfolio = model.portfolio
                 and policies.policy_hash = runs.policy_hash
@@ -31,9 +29,7 @@
         )
     select portfolio, decision_at, symbol as limited, weight
     from held
-    where
-        weight < 0
-        or (weight > asset_limit + 1e-9 and not contains(conflicts, 'asset ' || symbol))
+    where weight < 0 or (weight > asset_limit + 1e-9 and not contains(conflicts, 'asset ' || symbol))
     union all
     select portfolio, decision_at, asset_class as limited, sum(weight) as weight
     from held

@@ -14,6 +14,16 @@ DECISIONS = [dt.datetime(2026, 1, day, 14) for day in (23, 26, 27, 28)]
 CLASSES = {"BTC-USD": "crypto", "ETH-USD": "crypto", "AAPL": "equity", "EUR-USD": "fx"}
 WEIGHTS = {"BTC-USD": 0.15, "AAPL": 0.2, "EUR-USD": 0.1, "ETH-USD": 0.0, "CASH": 0.55}
 NET_RETURNS = [0.0, 0.02, -0.01, 0.03]
+PUBLISHED = (
+    "strategy_gates",
+    "overfit_metrics",
+    "strategy_weights",
+    "expected_returns",
+    "target_exposures",
+    "weight_waterfall",
+    "allocation_log",
+    "stop_conditions",
+)
 
 
 def publish_small_warehouse(folder: Path, *, is_stopped: bool = False) -> Path:
@@ -27,7 +37,7 @@ def publish_small_warehouse(folder: Path, *, is_stopped: bool = False) -> Path:
     _tell(con)
     for at, net_return in zip(DECISIONS, NET_RETURNS, strict=True):
         _decide(con, at, net_return, is_stopped=is_stopped and at == DECISIONS[-1])
-    for table in ("target_exposures", "allocation_log", "stop_conditions", "overfit_metrics"):
+    for table in PUBLISHED:
         con.execute(f"create table main.{table} as from steps.{table}")
     con.execute(
         "create table main.portfolio_returns as select portfolio, decision_at, gross_return, cost,"
@@ -47,6 +57,7 @@ def _tell(con: duckdb.DuckDBPyConnection) -> None:
         "policy_hash": row["policy_hash"],
         "code_version": "code",
         "seed": 1,
+        "holdings": "{}",
         "started_at": AS_OF,
     }
     ends = dict.fromkeys(
@@ -63,6 +74,7 @@ def _tell(con: duckdb.DuckDBPyConnection) -> None:
                 "decision_at": DECISIONS[-1],
                 "symbol": list(CLASSES),
                 "is_excluded": [symbol == "ETH-USD" for symbol in CLASSES],
+                "reason": ["2 hours late" if symbol == "ETH-USD" else "none" for symbol in CLASSES],
             }
         ),
     }.items():

@@ -149,9 +149,3 @@ def test_the_summary_names_assets_classes_changes_belief_and_files(evidence):
         "out/exposures.json",
     ):
         assert said in text
-
-
-def test_fewer_than_two_classes_held_comes_with_the_reason(evidence):
-    is_kept = evidence.exposures.symbol.isin(["CASH", "AAPL"])
-    alone = replace(evidence, exposures=evidence.exposures.assign(weight=evidence.exposures.weight * is_kept))
-    assert summary.class_line(alone).endswith("Only equity is held: solved")

@@ -87,7 +87,13 @@ def world_of(pnl: pd.DataFrame, classes=None) -> WeighInputs:
     classes = classes or CLASSES
     return WeighInputs(
         decisions=pd.DataFrame({"decision_at": INSTANTS[TRAIN : COUNT - 1]}),
-        assets=pd.DataFrame({"symbol": list(classes), "asset_class": list(classes.values())}),
+        assets=pd.DataFrame(
+            {
+                "symbol": list(classes),
+                "asset_class": list(classes.values()),
+                "listed_at": pd.Timestamp("1900-01-01"),
+            }
+        ),
         strategy_pnl=pnl,
         positions=pnl[[*KEY, "position"]],
         windows=windows,

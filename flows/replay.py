@@ -1,0 +1,142 @@
+"""A past decision again, from what its run could see: the same rows and the same files, or what differs."""
+
+import datetime as dt
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from flows import outputs, pipeline
+from flows.dbt import Dbt
+from flows.publish import PUBLISHED, published
+from flows.requests import ReplayResult
+from flows.versions import code_version, lock_hash
+from python_steps import policy as policies
+from python_steps import warehouse
+
+if TYPE_CHECKING:
+    import duckdb
+
+# What a run could see of each table that Python writes, in the published file attached as `told`.
+LANDED = "batch_id <= $batch_until"
+EARLIER = "in (select run_id from told.raw.runs where run_number < $run_number)"
+VISIBLE = {
+    "raw.batches": LANDED,
+    "raw.bars": LANDED,
+    "raw.quarantined_bars": LANDED,
+    "raw.assets": LANDED,
+    "raw.study": LANDED,
+    "raw.policies": LANDED,
+    "raw.runs": "run_number <= $run_number",
+    "raw.resets": "reset_at <= $as_of",
+    "steps.trials": f"first_run_id {EARLIER}",
+    **{f"steps.{table}": f"run_id {EARLIER}" for table in pipeline.LEARNED + pipeline.DECIDED},
+}
+
+
+def replay(*, portfolio: str, decision_at: dt.datetime, warehouse: Path) -> ReplayResult:
+    """Run again the run that made a decision, on what it saw, and compare the decision to the byte.
+
+    Earlier runs' rows are taken as they stand, since they are never rewritten; they have runs of their own to
+    be replayed. Raises NothingPublished where there is no such decision.
+    """
+    name = Path(portfolio).stem
+    told = _told(warehouse, name, decision_at)
+    with tempfile.TemporaryDirectory(prefix="replay-") as place:
+        file = Path(place) / PUBLISHED
+        dbt = Dbt(file)
+        dbt.run_operation("create_source_tables")
+        run = _as_it_was(file, published(warehouse), told["run"])
+        pipeline.compute(run, dbt, lambda *_, **__: None, is_tested=False)
+        again = _gathered(file.parent, name, decision_at)
+    differences = _differences(told["rows"], again["rows"]) + [
+        f"{name}: other bytes" for name, content in told["files"].items() if content != again["files"][name]
+    ]
+    made_with = (told["run"]["code_version"], told["run"]["lock_hash"])
+    return ReplayResult(
+        portfolio=name,
+        decision_at=decision_at,
+        is_same=not differences,
+        is_proof=made_with == (code_version(), lock_hash()),
+        rows_compared=sum(len(rows) for rows in told["rows"].values()),
+        differences=differences,
+    )
+
+
+def _told(folder: Path, portfolio: str, decision_at: dt.datetime) -> dict[str, Any]:
+    """The decision as published, and the row of the run that made it."""
+    found = _gathered(folder, portfolio, decision_at)
+    con = outputs.open_published(folder)
+    try:
+        rows = con.execute(
+            """
+            select runs.* from raw.runs as runs
+            inner join steps.allocation_log as logs on logs.run_id = runs.run_id
+            where logs.portfolio = $portfolio and logs.decision_at = $decision_at
+            """,
+            {"portfolio": portfolio, "decision_at": decision_at},
+        )
+        names = [column[0] for column in rows.description or []]
+        return {**found, "run": dict(zip(names, rows.fetchall()[0], strict=True))}
+    finally:
+        con.close()
+
+
+def _gathered(folder: Path, portfolio: str, decision_at: dt.datetime) -> dict[str, Any]:
+    """Files and rows of a decision. Doubles are compared as the shortest text that reads back to their bits."""
+    con = outputs.open_published(folder)
+    try:
+        files = outputs.render(outputs.gather(con, portfolio, decision_at))
+        return {"files": files, "rows": {t: _rows(con, t, portfolio, decision_at) for t in pipeline.DECIDED}}
+    finally:
+        con.close()
+
+
+def _rows(
+    con: "duckdb.DuckDBPyConnection", table: str, portfolio: str, decision_at: dt.datetime
+) -> set[tuple[Any, ...]]:
+    query = f"""
+        select columns(* exclude (run_id))::varchar from steps.{table}
+        where portfolio = $portfolio and decision_at = $decision_at
+    """
+    return set(con.execute(query, {"portfolio": portfolio, "decision_at": decision_at}).fetchall())
+
+
+def _as_it_was(file: Path, source: Path, told: dict[str, Any]) -> pipeline.Run:
+    """Fill a new warehouse with what the run could see, its own row without an outcome."""
+    bounds = {name: told[name] for name in ("run_number", "batch_until", "as_of")}
+    con = warehouse.connect(file)
+    try:
+        con.execute(f"attach '{str(source).replace(chr(39), chr(39) * 2)}' as told (read_only)")
+        for table, condition in VISIBLE.items():
+            wanted = {key: value for key, value in bounds.items() if f"${key}" in condition}
+            con.execute(f"insert into {table} by name select * from told.{table} where {condition}", wanted)
+        (policy_json,) = con.execute(
+            "select policy_json from raw.policies where portfolio = $portfolio and policy_hash = $hash limit 1",
+            {"portfolio": told["portfolio"], "hash": told["policy_hash"]},
+        ).fetchall()[0]
+        con.execute("detach told")
+    finally:
+        con.close()
+    return pipeline.Run(
+        file=file,
+        run_id=told["run_id"],
+        portfolio=told["portfolio"],
+        policy=policies.Policy.model_validate_json(policy_json),
+        as_of=pd.Timestamp(told["as_of"]),
+        batch_until=told["batch_until"],
+        holdings=json.loads(told["holdings"]),
+    )
+
+
+def _differences(told: dict[str, set[tuple[Any, ...]]], again: dict[str, set[tuple[Any, ...]]]) -> list[str]:
+    """One line a table that is not the same, with the first row on either side."""
+    lines = []
+    for table in told:
+        gone, new = sorted(told[table] - again[table], key=str), sorted(again[table] - told[table], key=str)
+        if gone or new:
+            first = f"published {gone[0] if gone else 'nothing'}, replayed {new[0] if new else 'nothing'}"
+            lines.append(f"{table}: {len(gone)} rows gone, {len(new)} new; {first}")
+    return lines

@@ -32,12 +32,14 @@ def _reason(evidence: "Evidence", name: str) -> str:
         return f"all {_assets(len(assets))} left out for their data ({assets.quality.mode().iloc[0]})"
     adopted = sorted({strategy for names in assets.adopted for strategy in names})
     if not adopted:
-        return f"no strategy is adopted for any of {_assets(len(assets))}{_nearest(evidence, name)}"
+        which = f"any of {_assets(len(assets))}" if len(assets) > 1 else "its only asset"
+        return f"no strategy is adopted for {which}{_nearest(evidence, name)}"
     viewed = assets[assets.ensemble_view > 0]
     if viewed.empty:
         what = "no view is" if assets.is_positioned.any() else "none of them has a position"
         count = int((assets.adopted.map(len) > 0).sum())
-        return f"for {count} of {_assets(len(assets))} {', '.join(adopted)} adopted, but {what} above zero"
+        chosen = f"{', '.join(adopted)} {'are' if len(adopted) > 1 else 'is'} adopted"
+        return f"for {count} of {_assets(len(assets))} {chosen}, but {what} above zero"
     believed = assets[assets.shrunk_view > 0]
     if believed.empty:
         what = "all within their error" if len(viewed) > 1 else "within its error"

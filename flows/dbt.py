@@ -91,9 +91,10 @@ class Dbt:
         from dbt.cli.main import dbtRunner  # four seconds of import
 
         watch = _Watch(self.on_node)
-        target = self.target or self.file.parent / "dbt"
+        target = (self.target or self.file.parent / "dbt").resolve()  # dbt takes it from the project's folder
         with _environment(self.file, target):
-            outcome = dbtRunner(manifest=manifest, callbacks=[watch]).invoke([*arguments, *self._quiet(target)])
+            runner = dbtRunner(manifest=manifest, callbacks=[watch])
+            outcome = runner.invoke([*arguments, *self._quiet(target)])
         if not outcome.success:
             raise DbtError(_explain(arguments, outcome, watch))
         return outcome.result

@@ -96,8 +96,9 @@ def check_history(con: "duckdb.DuckDBPyConnection", policy: Policy, as_of: dt.da
     """Raises InputError where no bar is known by as_of, or fewer decisions than one window needs."""
     first = _one(con, "select min(known_at) from raw.bars")
     if first is None or first > as_of:
-        begins = "there is none" if first is None else f"the first is known at {first.isoformat()}Z"
-        raise InputError(f"--as-of {as_of.isoformat()}Z: no bar is known by then; {begins}")
+        refused = _one(con, "select min(session_date) from raw.quarantined_bars")
+        begins = f"of {refused}" if first is None else f"known at {first.isoformat()}Z"
+        raise InputError(f"--as-of {as_of.isoformat()}Z: no bar is known by then; the first is {begins}")
     seeds = study.tables(study.read_study())
     clock = _row(seeds["clocks"], "clock", policy.clock)
     plan = _row(seeds["walk_forward_plans"], "plan", policy.plan)

@@ -1,7 +1,7 @@
 """From landed rows to exposures: models, step, models, step, in order of lineage."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,18 +51,28 @@ def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True) -> int:
     build = dbt.build if is_tested else dbt.run
     build(exclude=["source:steps+"])
     note("Signals and windows built", **_counts(run, "signals", "walk_forward_windows"))
-    learn(run)
+    with one_thread():
+        learn(run)
     note("Learners fitted", **_counts(run, "steps.fitted_models"))
     build(select=_downstream(LEARNED), exclude=_downstream(BELIEVED + ALLOCATED))
     note("Strategies evaluated", **_counts(run, "strategies", "window_metrics"))
     decisions = new_decisions(run)
-    trials = weigh(run, decisions)
+    with one_thread():
+        trials = weigh(run, decisions)
     build(select=_downstream(BELIEVED), exclude=_downstream(ALLOCATED))
     note("Strategies weighed", decisions=len(decisions), trials=trials)
-    allocate(run, decisions)
+    with one_thread():
+        allocate(run, decisions)
     build(select=_downstream(ALLOCATED))
     note("Exposures allocated", decisions=len(decisions))
     return len(decisions)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Linear algebra on one thread: more of them change the last bits."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=1)
 
 
 def new_decisions(run: Run) -> pd.DataFrame:
@@ -149,7 +159,7 @@ def weigh(run: Run, decisions: pd.DataFrame) -> int:
         inputs = WeighInputs(
             decisions=decisions,
             assets=assets,
-            strategy_pnl=pnl,
+            strategy_pnl=_known_when_listed(pnl, assets),
             positions=_listed(
                 read(
                     "positions",
@@ -158,11 +168,14 @@ def weigh(run: Run, decisions: pd.DataFrame) -> int:
                 assets,
             ),
             windows=windows,
-            window_metrics=read(
-                "window_metrics",
-                lambda t: (
-                    (t.clock == clock) & (t.plan == plan) & t.strategy.isin(mine) & t.symbol.isin(symbols)
+            window_metrics=_known_when_listed(
+                read(
+                    "window_metrics",
+                    lambda t: (
+                        (t.clock == clock) & (t.plan == plan) & t.strategy.isin(mine) & t.symbol.isin(symbols)
+                    ),
                 ),
+                assets,
             ),
             regimes=read("regimes", lambda t: (t.clock == clock) & (t.detector == run.policy.detector)),
             fitted=frozenset(strategies.loc[strategies["kind"] == "learner", "strategy"]),
@@ -221,6 +234,12 @@ def _listed(rows: pd.DataFrame, assets: pd.DataFrame) -> pd.DataFrame:
     """Rows of decisions from which an asset counts in sums over assets."""
     listed_at = rows["symbol"].map(assets.set_index("symbol")["listed_at"])
     return rows[(rows["decision_at"] >= listed_at).to_numpy()]
+
+
+def _known_when_listed(rows: pd.DataFrame, assets: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the past as sums over assets may use them: those of an asset that came late, from then on."""
+    listed_at = rows["symbol"].map(assets.set_index("symbol")["listed_at"])
+    return rows.assign(known_at=rows["known_at"].where(rows["known_at"] >= listed_at, listed_at))
 
 
 def _universe(assets: pd.DataFrame, policy: Policy) -> pd.DataFrame:

@@ -47,11 +47,9 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
     ):
         sweep(request.warehouse)
         with working_copy(request.warehouse) as file:
-            dbt = Dbt(file, on_node=_shown_by(step))
-            dbt.run_operation("create_source_tables")
             run_id = _next_run_id(file, portfolio)
-            log = logs.configure(request.out, run_id, json_only=request.is_json)
             begun = _begin(file, request, portfolio, policy, run_id, weights)
+            log = logs.configure(request.out, run_id, json_only=request.is_json)
             _tell(log, begun)
             if not request.is_rebuild and not begun.landed.is_new and not _is_due(begun):
                 log.info("Nothing new", portfolio=portfolio, as_of=_text(begun.run.as_of))
@@ -59,7 +57,7 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
             if request.is_rebuild:
                 forget(begun.run)
             run = begun.run
-            added = pipeline.compute(run, dbt, log.info)
+            added = pipeline.compute(run, Dbt(file, on_node=_shown_by(step)), log.info)
             outcome = finish(run, added)
             publish(file, request.warehouse)
             log.info("Published", decisions=added, outcome=outcome)
@@ -271,6 +269,7 @@ def _shown_by(step: Callable[[str, int, int], None]) -> Callable[[Node], None]:
 
 def _next_run_id(file: Path, portfolio: str) -> str:
     with _open(file) as con:
+        warehouse.create_tables(con)
         number = con.execute("select coalesce(max(run_number), 0) + 1 from raw.runs").fetchall()[0][0]
     return f"{portfolio}-{number:05d}"
 

@@ -85,7 +85,7 @@ def _told(folder: Path, portfolio: str, decision_at: dt.datetime) -> dict[str, A
 
 
 def _gathered(folder: Path, portfolio: str, decision_at: dt.datetime) -> dict[str, Any]:
-    """Files and rows of a decision. Doubles are compared as the shortest text that reads back to their bits."""
+    """Files and rows of a decision; doubles as the shortest text that reads back to their bits."""
     con = outputs.open_published(folder)
     try:
         files = outputs.render(outputs.gather(con, portfolio, decision_at))
@@ -114,7 +114,8 @@ def _as_it_was(file: Path, source: Path, told: dict[str, Any]) -> pipeline.Run:
             wanted = {key: value for key, value in bounds.items() if f"${key}" in condition}
             con.execute(f"insert into {table} by name select * from told.{table} where {condition}", wanted)
         (policy_json,) = con.execute(
-            "select policy_json from raw.policies where portfolio = $portfolio and policy_hash = $hash limit 1",
+            "select policy_json from raw.policies"
+            " where portfolio = $portfolio and policy_hash = $hash limit 1",
             {"portfolio": told["portfolio"], "hash": told["policy_hash"]},
         ).fetchall()[0]
         con.execute("detach told")

@@ -111,12 +111,18 @@ def _world(inputs: AllocationInputs, policy: Policy, portfolio: str, decisions_p
     return World(
         policy=policy,
         assets=assets_by_symbol(inputs.assets),
-        marks=ByDecision(of(inputs.marks, clock=policy.clock), "symbol", ["mark_index"]),
+        marks=ByDecision(of(inputs.marks, clock=policy.clock), "marks", "symbol", ["mark_index"]),
         returns=Returns(of(inputs.decision_returns, clock=policy.clock)),
         orders=Orders(of(inputs.order_fills, clock=policy.clock)),
-        quality=ByDecision(of(inputs.data_quality, portfolio=portfolio), "symbol", ["is_excluded"]),
-        conditions=ByDecision(of(inputs.market_conditions, portfolio=portfolio), "condition", ["value"]),
-        views=ByDecision(of(inputs.expected_returns, portfolio=portfolio), "symbol", VIEWS),
+        quality=ByDecision(
+            of(inputs.data_quality, portfolio=portfolio), "data_quality", "symbol", ["is_excluded"]
+        ),
+        conditions=ByDecision(
+            of(inputs.market_conditions, portfolio=portfolio), "market_conditions", "condition", ["value"]
+        ),
+        views=ByDecision(
+            of(inputs.expected_returns, portfolio=portfolio), "expected_returns", "symbol", VIEWS
+        ),
         regimes=dict(zip(instants(regimes["decision_at"]).tolist(), regimes["regime"].tolist(), strict=True)),
         confidences=dict(
             zip(
@@ -145,9 +151,8 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
     book, wanted = state.book, world.policy
     rates = world.orders.cost_rates(decision.at)
     over = _over(decision, world, state, rates)
-    leaving = [symbol for symbol in over if book.touches(symbol)]
     settled = _settle(decision, world, state, over)
-    now = _situation(decision, world, state, leaving, rates)
+    now = _situation(decision, world, state, rates)
     verdicts = state.stops.judge(
         decision.at,
         decision.is_backtest,
@@ -167,7 +172,7 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
     allowed = project(mixed, now.previous, bounds, now.excluded, now.barred)
     final = stopped(allowed.weights, now.previous, verdicts)
     targets = book.units_for(dict(zip(now.symbols, final.tolist(), strict=True)))
-    book.order(decision.at, {symbol: units for symbol, units in targets.items() if symbol not in over})
+    book.order(decision.at, targets)
     return Decided(
         at=decision.at,
         symbols=now.symbols,
@@ -233,12 +238,10 @@ def _begin(book: Book, holdings: dict[str, float]) -> None:
         book.held[symbol] = book.expected[symbol] = weight * book.value / book.marks[symbol]
 
 
-def _situation(
-    decision: Decision, world: World, state: State, leaving: list[str], rates: dict[str, float]
-) -> Situation:
+def _situation(decision: Decision, world: World, state: State, rates: dict[str, float]) -> Situation:
     book = state.book
     members = _members(decision, world, book)
-    symbols = sorted(members | book.symbols() | set(leaving))
+    symbols = sorted(members | book.symbols())
     quality, views = world.quality.at(decision.at), world.views.at(decision.at)
     excluded = [bool(quality.get(symbol, {}).get("is_excluded", False)) for symbol in symbols]
     waited = {
@@ -270,11 +273,13 @@ def _situation(
 
 
 def _members(decision: Decision, world: World, book: Book) -> set[str]:
-    """What the policy may hold from the rebalance date on, and has a price."""
+    """What the policy may hold from the rebalance date on, as data_quality lists it, and has a price."""
+    universe = world.quality.at(decision.at)
     return {
         symbol
         for symbol, asset in world.assets.items()
-        if 0 < book.marks.get(symbol, math.nan) < math.inf
+        if symbol in universe
+        and 0 < book.marks.get(symbol, math.nan) < math.inf
         and in_universe(symbol, asset, world.policy)
         and asset.has_begun(decision.rebalance_date)
         and not asset.is_over(decision.at, decision.rebalance_date)

@@ -70,13 +70,16 @@ def of(frame: pd.DataFrame, **wanted: str) -> pd.DataFrame:
 
 
 class ByDecision:
-    """Rows of a table by decision, sorted by `key` within it."""
+    """Rows of a table by decision and key. Raises ValueError for a key that stands twice at one decision."""
 
-    def __init__(self, frame: pd.DataFrame, key: str, columns: list[str]) -> None:
+    def __init__(self, frame: pd.DataFrame, table: str, key: str, columns: list[str]) -> None:
         at = instants(frame["decision_at"])
         names = frame[key].to_numpy(dtype=object).astype(str)
         order = np.lexsort((names, at))
         self._at, self._keys = at[order], names[order]
+        twice = (self._at[1:] == self._at[:-1]) & (self._keys[1:] == self._keys[:-1])
+        if twice.any():
+            raise ValueError(f"{table}: {self._keys[1:][twice][0]} stands twice at one decision")
         self._columns = {column: frame[column].to_numpy()[order] for column in columns}
 
     def at(self, decision: int) -> dict[str, dict[str, object]]:

@@ -57,6 +57,7 @@ def _book(exposures: pd.DataFrame, last: int, value: float, fills: Mapping[tuple
             book.pending.setdefault(symbol, []).append(Order(decision, target))
         if decision == last:
             book.held[symbol], book.marks[symbol] = held, mark
+    book.pending = {symbol: orders for symbol, orders in book.pending.items() if symbol in book.held}
     return book
 
 

@@ -73,7 +73,7 @@ class Book:
                 if units != 0.0:
                     costs.append(delisted[symbol] * abs(units) * _mark(marks, symbol, at))
                 self.pending.pop(symbol, None)
-                self.expected[symbol] = 0.0
+                self.expected.pop(symbol, None)
         gain, charge, before = _total(gains), _total(costs), self.value
         self.value = before + gain - charge
         self.at, self.marks = at, dict(marks)
@@ -114,9 +114,10 @@ class Book:
         self.expected[symbol] = self.held.get(symbol, 0.0) if expected is None else expected
 
     def order(self, at: int, targets: Mapping[str, float]) -> None:
-        """Note what the decision at `at` wants, in units by symbol."""
-        for symbol, units in targets.items():
-            self.pending.setdefault(symbol, []).append(Order(at, units))
+        """Note what the decision at `at` wants, in units by symbol; open orders of other symbols are void."""
+        self.pending = {
+            symbol: [*self.pending.get(symbol, []), Order(at, units)] for symbol, units in targets.items()
+        }
 
     def units_for(self, weights: Mapping[str, float]) -> dict[str, float]:
         """Units by symbol for weights at the marks; none when the portfolio cannot be valued.
@@ -136,13 +137,12 @@ class Book:
         """Net asset value is finite and above 0."""
         return math.isfinite(self.value) and self.value > 0
 
-    def touches(self, symbol: str) -> bool:
-        """Some of it is held or wanted."""
-        return bool(self.held.get(symbol)) or any(order.units for order in self.pending.get(symbol, []))
-
     def symbols(self) -> set[str]:
-        """What is held, or will be when pending orders are filled."""
-        return {symbol for held in (self.held, self.expected) for symbol, units in held.items() if units}
+        """What is held, or wanted by an order still open."""
+        held = {symbol for units in (self.held, self.expected) for symbol, amount in units.items() if amount}
+        return held | {
+            symbol for symbol, orders in self.pending.items() if any(order.units for order in orders)
+        }
 
     def weight(self, symbol: str) -> float:
         """Share of the value, as if pending orders were filled at the mark."""

@@ -14,8 +14,10 @@ from scipy.optimize import nnls
 TOLERANCE = 1e-13  # of a limit, before the last touch
 CLOSE = 1e-11  # of the volatility, relative
 ACTIVE_MOVES = 1e-7  # how far the polished answer may lie from that of NNLS
+FULL = 1e-14
 SHORTEST = 1e-300
 PULL = 1e-10
+NEAR_ZERO = 1e-15
 MAXIMUM_CUTS = 400
 MAXIMUM_STEPS = 100
 
@@ -147,7 +149,7 @@ def _under_rows(
         clipped = np.clip(goal.target, lower, upper)
         if (rows @ clipped <= bounds).all():
             return clipped
-    free = upper > lower
+    free = (upper > lower) & ~_held_down(lower, rows, bounds)
     weights = lower.copy()
     if not free.any():
         return weights
@@ -158,6 +160,16 @@ def _under_rows(
         hessian, target, lower[free], upper[free], rows[kept][:, free], left[kept]
     )
     return weights
+
+
+def _held_down(lower: np.ndarray, rows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Mask of the weights that must stay at their lower bounds, since a group is full with these alone.
+
+    Left in, such a group makes the least-distance problem degenerate, and scipy's nnls fail.
+    """
+    groups = (rows >= 0).all(axis=1)
+    full = groups & (bounds - rows @ lower <= FULL)
+    return (rows[full] > 0).any(axis=0)
 
 
 def _reduced(goal: _Quadratic, free: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
@@ -195,25 +207,68 @@ def _least_distance(
 def _nonnegative(system: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Multipliers u >= 0 that bring system @ u nearest to (0, ..., 0, 1), and the residual.
 
-    scipy's nnls at times stops early or reports a residual of 0 that is not one, so each answer is
-    checked (no column may still pull), and asked for again with other scales and another order.
+    scipy's nnls (1.17) stops early where columns nearly depend on each other, and may report a
+    residual of 0 that is not one. So its answer is checked: no column may still pull. Where it fails,
+    the same algorithm solves each of its least-squares problems anew.
     """
     last = np.zeros(len(system))
     last[-1] = 1.0
     lengths = np.maximum(np.linalg.norm(system, axis=0), SHORTEST)
-    forwards = np.arange(system.shape[1])
-    for scale, order in ((lengths, forwards), (lengths, forwards[::-1]), (np.ones_like(lengths), forwards)):
-        columns = system[:, order] / scale[order]
-        try:
-            found, _ = nnls(columns, last, maxiter=30 * len(order))
-        except RuntimeError:
-            continue
-        multipliers = np.zeros(len(order))
-        multipliers[order] = found / scale[order]
-        residual = system @ multipliers - last
-        if residual[-1] < 0 and float((-(residual @ system) / lengths).max()) <= PULL:
-            return multipliers, residual
+    scaled = system / lengths
+    best: tuple[np.ndarray, np.ndarray] | None = None
+    for solve in (_by_scipy, _by_lawson_and_hanson):
+        found = solve(scaled, last)
+        residual = scaled @ found - last
+        pull = -float((residual @ scaled).min())
+        if residual[-1] < 0 and pull <= PULL:
+            best = found / lengths, residual
+            if pull <= -PULL * residual[-1]:  # what the point itself may miss a limit by
+                return best
+    if best is not None:
+        return best
     raise NotSolved("least distance: no point found that obeys every limit")
+
+
+def _by_scipy(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    try:
+        return np.asarray(nnls(matrix, right, maxiter=30 * matrix.shape[1])[0])
+    except RuntimeError:
+        return np.zeros(matrix.shape[1])
+
+
+def _by_lawson_and_hanson(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Chapter 23 of their book, step by step; columns have unit length."""
+    count = matrix.shape[1]
+    found, inside = np.zeros(count), np.zeros(count, dtype=bool)
+    for _ in range(30 * count):
+        pull = np.where(inside, -np.inf, matrix.T @ (right - matrix @ found))
+        entered = False
+        while not entered and float(pull.max()) > PULL / 100:
+            enters = int(pull.argmax())
+            inside[enters] = True
+            wanted = _unconstrained(matrix, right, inside)
+            entered = bool(wanted[enters] > 0)
+            if not entered:
+                inside[enters], pull[enters] = False, -np.inf
+        if not entered:
+            return found
+        while (wanted[inside] <= 0).any():
+            leaving = inside & (wanted <= 0)
+            ways = np.where(leaving, found / np.where(leaving, found - wanted, 1.0), np.inf)
+            way = float(ways.min())
+            found = found + way * (wanted - found)
+            inside &= ways > way * (1 + NEAR_ZERO)
+            found = np.where(inside, found, 0.0)
+            wanted = _unconstrained(matrix, right, inside)
+        found = wanted
+    return found
+
+
+def _unconstrained(matrix: np.ndarray, right: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Least squares over some of the columns, 0 for the others."""
+    solution = np.zeros(matrix.shape[1])
+    solution[inside] = np.linalg.lstsq(matrix[:, inside], right, rcond=None)[0]
+    return solution
 
 
 def _from_active(

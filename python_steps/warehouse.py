@@ -86,6 +86,14 @@ def declared_columns() -> dict[str, dict[str, Declared]]:
     }
 
 
+def create_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """Create every table of sources.yml that is missing, as dbt does before each of its commands."""
+    for table, columns in declared_columns().items():
+        con.execute(f"create schema if not exists {table.partition('.')[0]}")
+        shape = ", ".join(f'"{name}" {declared}' for name, declared in columns.items())
+        con.execute(f"create table if not exists {table} ({shape})")
+
+
 def read(
     con: duckdb.DuckDBPyConnection,
     table: str,
@@ -95,13 +103,16 @@ def read(
     """Rows of `schema.table` (schema main if left out), in no particular order.
 
     `where` gets the Ibis table and returns a predicate: `lambda t: t.decision_at <= as_of`.
-    Timestamps are naive UTC, dates are datetime64 at midnight.
+    Timestamps are naive UTC, dates are datetime64 at midnight, and no zero is negative: DuckDB keeps the sign
+    of a zero or not, as the rows stored around it will have it.
     """
     schema, _, name = table.rpartition(".")
     rows = backend(con).table(name, database=schema or "main")
     if where is not None:
         rows = rows.filter(where(rows))
-    return (rows.select(*columns) if columns is not None else rows).to_pandas()
+    frame = (rows.select(*columns) if columns is not None else rows).to_pandas()
+    doubles = list(frame.select_dtypes("float64"))
+    return frame.assign(**{name: frame[name] + 0.0 for name in doubles})
 
 
 def write(con: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> int:
@@ -201,7 +212,7 @@ def _as_integers(values: pd.Series) -> Any:
 def _as_doubles(values: pd.Series) -> Any:
     numbers = _numbers(values)
     if numbers is None or not pd.api.types.is_integer_dtype(numbers):
-        return None if numbers is None else numbers.astype("float64")
+        return None if numbers is None else numbers.astype("float64") + 0.0  # no negative zero
     is_exact = bool((numbers.dropna().abs() <= LARGEST_EXACT_INTEGER).all())
     return numbers.astype("Float64").to_numpy(dtype=float, na_value=np.nan) if is_exact else None
 

@@ -4,7 +4,9 @@ select
     earlier.portfolio,
     decisions.decision_at,
     before.symbol,
-    abs(before.held_units) * marks.mark_index * costs.cost_rate as cost,
+    abs(before.held_units + coalesce(bookings.change_of_units, 0))
+    * marks.mark_index
+    * costs.cost_rate as cost,
     decisions.decision_at as known_at
 from {{ ref("target_exposures") }} as before
 inner join
@@ -26,7 +28,16 @@ inner join
     on marks.clock = decisions.clock
     and marks.symbol = before.symbol
     and marks.decision_at = decisions.decision_at
+left join
+    (
+        select portfolio, symbol, booked_at, sum(change_of_units order by decision_at) as change_of_units
+        from {{ ref("order_bookings") }}
+        group by portfolio, symbol, booked_at
+    ) as bookings
+    on bookings.portfolio = before.portfolio
+    and bookings.symbol = before.symbol
+    and bookings.booked_at = decisions.decision_at
 where
-    before.held_units <> 0
+    before.held_units + coalesce(bookings.change_of_units, 0) <> 0
     and assets.member_until <= decisions.rebalance_date
     and coalesce(assets.membership_known_at, '1900-01-01'::timestamp) <= decisions.decision_at

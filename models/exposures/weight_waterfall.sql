@@ -1,5 +1,3 @@
 -- How each weight came about, as steps that add up to it: one row per portfolio, decision_at, symbol and
 -- stage.
--- A view: the rows stand in steps already.
-{{ config(materialized="view") }}
 select * from {{ source("steps", "weight_waterfall") }}

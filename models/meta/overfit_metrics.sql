@@ -1,5 +1,3 @@
 -- How far each strategy's record can be believed: one row per portfolio, decision_at and strategy; 'all' is
 -- the whole set.
--- A view: the rows stand in steps already.
-{{ config(materialized="view") }}
 select * from {{ source("steps", "overfit_metrics") }}

@@ -1,5 +1,5 @@
--- The grid on which decisions may fall, from the clock's start to two years past as_of:
--- one row per clock and decision_at. rebalance_date is the next day of the clock.
+-- The grid on which decisions may fall, from the clock's start to two years past as_of, for clocks that a
+-- portfolio goes by: one row per clock and decision_at. rebalance_date is the next day of the clock.
 with
     days as (
         select
@@ -11,6 +11,7 @@ with
             )::date as day,
             string_split(clocks.weekdays, ',') as weekdays
         from {{ ref("clocks") }} as clocks
+        inner join (select distinct clock from {{ ref("portfolios") }}) as used on used.clock = clocks.clock
         cross join {{ ref("run_bounds") }} as bounds
     ),
     numbered as (

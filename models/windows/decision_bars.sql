@@ -2,10 +2,11 @@
 -- which the asset may be held, as far as its membership was known by then.
 select marks.*
 from {{ ref("marks") }} as marks
-inner join {{ ref("assets") }} as assets on assets.symbol = marks.symbol
+left join
+    {{ ref("memberships") }} as memberships
+    on memberships.symbol = marks.symbol
+    and memberships.known_at <= marks.decision_at
+    and coalesce(memberships.until_at, '9999-01-01'::timestamp) > marks.decision_at
 where
-    coalesce(assets.membership_known_at, '1900-01-01'::timestamp) > marks.decision_at
-    or (
-        marks.rebalance_date >= coalesce(assets.member_from, '1900-01-01'::date)
-        and marks.rebalance_date < coalesce(assets.member_until, '9999-01-01'::date)
-    )
+    marks.rebalance_date >= coalesce(memberships.member_from, '1900-01-01'::date)
+    and marks.rebalance_date < coalesce(memberships.member_until, '9999-01-01'::date)

@@ -15,6 +15,7 @@ IS_RISK_BASED = False
 HOLDING = 5  # decisions a view is for (the horizon of the labels), over which the cost of a trade is spread
 GROUPS = 8  # limits on groups are compiled in steps of so many, unused ones being empty
 FEASIBLE = 1e-6  # a solver's answer may exceed a limit by so much; the raw weights then obey it exactly
+NOTHING = 1e-7  # an interior-point solver stops short of the bound: so little is zero
 SOLVERS = (
     ("CLARABEL", {"tol_gap_abs": 1e-9, "tol_gap_rel": 1e-9, "tol_feas": 1e-9}),
     ("SCS", {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iters": 20_000}),
@@ -66,7 +67,7 @@ def _solved(compiled: _Problem, solver: str, options: dict[str, Any]) -> np.ndar
     answer = compiled.weights.value
     if compiled.problem.status != cp.OPTIMAL or answer is None or not np.isfinite(answer).all():
         return None
-    return np.maximum(answer, 0.0)
+    return np.where(answer > NOTHING, answer, 0.0)
 
 
 def _fill(

@@ -78,7 +78,8 @@ def test_without_an_adopted_strategy_the_one_that_failed_fewest_gates_is_named(f
         gate("EUR-USD", "fast", "4 trades < 30", is_pooled=True),
     ]
     assert why(folder, "fx", without=FX, strategy_gates=gates) == (
-        "no strategy is adopted for any of 1 asset; nearest: fast on all fx (deflated Sharpe 0.80): 4 trades < 30"
+        "no strategy is adopted for its only asset;"
+        " nearest: fast on all fx (deflated Sharpe 0.80): 4 trades < 30"
     )
 
 
@@ -91,7 +92,7 @@ def test_an_adopted_strategy_without_a_position_is_named(folder):
         strategy_weights=[believed("EUR-USD", "fast", 0.0)],
         expected_returns=[view("EUR-USD", 0.0, 0.0, 0.0)],
     )
-    assert found == "for 1 of 1 asset fast adopted, but none of them has a position above zero"
+    assert found == "for 1 of 1 asset fast is adopted, but none of them has a position above zero"
 
 
 def test_a_view_below_zero_is_not_called_a_missing_position(folder):
@@ -103,7 +104,7 @@ def test_a_view_below_zero_is_not_called_a_missing_position(folder):
         strategy_weights=[believed("EUR-USD", "fast", 0.7)],
         expected_returns=[view("EUR-USD", -1e-4, 1e-4, 0.0)],
     )
-    assert found == "for 1 of 1 asset fast adopted, but no view is above zero"
+    assert found == "for 1 of 1 asset fast is adopted, but no view is above zero"
 
 
 def test_views_within_their_error_are_counted_and_the_strongest_is_shown(folder):
@@ -116,7 +117,8 @@ def test_views_within_their_error_are_counted_and_the_strongest_is_shown(folder)
         expected_returns=[view("BTC-USD", 3e-4, 4e-4, 0.0), view("ETH-USD", 1e-4, 4e-4, 0.0)],
     )
     assert found == (
-        "2 views above zero, all within their error; nearest: BTC-USD, 3.00 bp a decision with an error of 4.00"
+        "2 views above zero, all within their error; nearest: BTC-USD,"
+        " 3.00 bp a decision with an error of 4.00"
     )
 
 

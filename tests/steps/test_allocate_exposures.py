@@ -274,25 +274,36 @@ def test_an_outcome_is_booked_by_the_first_decision_that_knows_it():
     np.testing.assert_allclose(rows["held_units"], [0.2, 0.2, 0.15], atol=1e-12)
 
 
-def test_a_delisted_asset_is_cash_at_the_mark_and_is_held_no_more():
-    inputs = small_world(["filled"] * 4, [1.0, 1.0, 1.0, 1.0], [1.0] * 4)
-    gone = inputs.decisions["rebalance_date"].iloc[2]
-    assets = inputs.assets.assign(
-        member_until=[None, gone], known_at=[pd.NaT, inputs.decisions["decision_at"].iloc[1]]
+def delisted(inputs, known=1, over=2):
+    """S01 may not be held from the decision number `over` on, which is known at the decision `known`."""
+    days = inputs.decisions["rebalance_date"].tolist()
+    told = inputs.decisions["decision_at"].tolist()
+    return replace(
+        inputs, assets=inputs.assets.assign(member_until=[None, days[over]], known_at=[pd.NaT, told[known]])
     )
-    tables = run(replace(inputs, assets=assets))
+
+
+def test_a_delisted_asset_is_cash_at_the_mark_and_has_no_row_any_more():
+    tables = run(delisted(small_world(["filled"] * 4, [1.0, 1.0, 1.1, 5.0], [1.0] * 4)))
     rows = tables["target_exposures"].query("symbol == 'S01'")
-    assert len(rows) == 3
-    last = rows.iloc[-1]
-    assert (last["weight"], last["held_units"], last["target_units"], last["previous_weight"]) == (0, 0, 0, 0)
-    held = rows["target_units"].iloc[1]
-    assert tables["allocation_log"]["cost"].iloc[2] == pytest.approx(
-        (0.01 * abs(held - rows["held_units"].iloc[1]) + 0.01 * held)
-        / tables["allocation_log"]["nav"].iloc[1],
-        abs=1e-12,
-    )
-    unknown = assets.assign(known_at=[pd.NaT, inputs.decisions["decision_at"].iloc[3]])
-    assert len(run(replace(inputs, assets=unknown))["target_exposures"].query("symbol == 'S01'")) == 4
+    assert len(rows) == 2
+    held, before = rows["target_units"].iloc[1], rows["held_units"].iloc[1]
+    log = tables["allocation_log"]
+    paid = 0.01 * abs(held - before) + 0.01 * held * 1.1
+    assert log["nav"].iloc[2] == pytest.approx(log["nav"].iloc[1] + held * 0.1 - paid, abs=1e-12)
+    assert log["nav"].iloc[3] == log["nav"].iloc[2]
+    unknown = run(delisted(small_world(["filled"] * 4, [1.0] * 4, [1.0] * 4), known=3))
+    assert len(unknown["target_exposures"].query("symbol == 'S01'")) == 3
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3])
+def test_an_order_still_open_when_its_asset_is_delisted_is_void_also_in_a_walk_taken_up_again(cut):
+    inputs = delisted(small_world(["filled"] * 5, [1.0] * 5, [1.0, 9.0, 1.0, 1.0, 1.0], known_after=2))
+    whole = run(inputs)
+    assert whole["allocation_log"]["cost"].tolist()[3:] == [0.0, 0.0]
+    early = run(replace(inputs, decisions=inputs.decisions.iloc[:cut]))
+    late = run(replace(inputs, decisions=inputs.decisions.iloc[cut:], past=early))
+    assert_same_bits({name: pd.concat([early[name], late[name]]) for name in KEYS}, whole)
 
 
 def test_what_is_held_and_has_no_mark_is_an_error_that_names_it():
@@ -354,6 +365,7 @@ def test_rows_after_a_decision_change_no_bit_of_it_nor_does_the_order_of_rows(wa
         (noise.order_fills["known_at"] > until) & (noise.order_fills["decision_at"] > until)
     ]
     cut["order_fills"] = known
+    later = later.assign(cost_rate=later["cost_rate"] * 100)
     poisoned["order_fills"] = pd.concat([later, known]).sample(frac=1, random_state=2)
     pending = inputs.order_fills[
         (inputs.order_fills["known_at"] > until) & (inputs.order_fills["decision_at"] <= until)
@@ -447,6 +459,13 @@ def test_a_daily_loss_of_exactly_the_limit_halves_once_though_a_surge_halves_too
     assert not condition_rows(calm, "daily_loss")["is_latched"].any()
 
 
+def test_holding_orders_exactly_the_units_that_are_held():
+    marks = [1.0, *np.random.default_rng(0).uniform(0.9, 1.1, 49)]
+    inputs = replace(falling(marks), holdings={"S01": 0.137})
+    tables = run(measured(inputs, "staleness", 1.0))
+    assert tables["target_exposures"].query("symbol == 'S01'")["target_units"].tolist() == [0.137] * 50
+
+
 def test_hold_with_halve_is_half_the_previous_weights():
     inputs = falling([1.0, 0.75, 0.75])
     row = run(measured(inputs, "staleness", [0, 1.0, 0]))["target_exposures"].query("symbol == 'S01'").iloc[1]
@@ -462,6 +481,10 @@ def test_a_backtest_latch_is_reset_after_its_decisions_and_the_drawdown_mark_is_
     assert rows["value"].iloc[4] == 0.0
     log = tables["allocation_log"]
     assert log["high_water_mark"].iloc[4] == log["nav"].iloc[4]
+    inputs = falling([1.0, 0.4, 0.4, 0.4, 0.4, 0.4])
+    early = run(replace(inputs, decisions=inputs.decisions.iloc[:3]), wanted)
+    late = run(replace(inputs, decisions=inputs.decisions.iloc[3:], past=early), wanted)
+    assert_same_bits({name: pd.concat([early[name], late[name]]) for name in KEYS}, tables)
 
 
 def test_a_live_latch_waits_for_an_operator_and_the_first_live_decision_starts_clear():
@@ -589,6 +612,12 @@ def test_holdings_are_the_first_previous_weights():
         run(replace(make_world(rows=142), holdings={"S00": 1.5}))
     with pytest.raises(ValueError, match="holdings: XX has no mark"):
         run(replace(make_world(rows=142), holdings={"XX": 0.5}))
+
+
+def test_a_row_that_stands_twice_is_refused():
+    inputs = make_world(rows=145)
+    with pytest.raises(ValueError, match="marks: S00 stands twice"):
+        run(replace(inputs, marks=pd.concat([inputs.marks, inputs.marks.iloc[:1]])))
 
 
 def test_a_past_that_is_not_past_is_refused():

@@ -211,10 +211,26 @@ def test_the_turnover_of_raw_weights_is_raised_where_what_is_held_breaks_another
     limits = make_limits([0.2] * 2, turnover=0.01)
     previous = np.array([0.3, 0.1])
     roomy = with_room(limits, previous)
-    assert roomy.turnover == pytest.approx(0.1, abs=1e-12)
+    assert roomy.turnover == pytest.approx(0.1, abs=2e-6)
     raw = nearest(np.array([0.0, 0.2]), roomy, np.array([0.0, 0.2]), previous)
-    np.testing.assert_allclose(raw, [0.2, 0.2], atol=1e-9)
+    np.testing.assert_allclose(raw, [0.2, 0.2], atol=2e-6)
     assert with_room(limits, np.array([0.2, 0.1])) is limits
+
+
+def test_a_group_that_is_full_at_the_lower_bounds_does_not_defeat_the_solver():
+    rng = np.random.default_rng(5)
+    for _ in range(2000):
+        size = int(rng.integers(2, 40))
+        kind = rng.integers(0, 3, size)
+        limits = make_limits(
+            np.full(size, 0.2),
+            classes=[(kind == at, float(rng.choice([0, 0.1, 0.3]))) for at in range(3) if (kind == at).any()],
+            clusters=[(rng.random(size) < 0.3, 0.2)],
+            change=0.01,
+        )
+        previous = np.round(rng.dirichlet(np.ones(size)), 2) * rng.choice([0.3, 1])
+        smoothed = np.round(rng.dirichlet(np.full(size, 0.3)), 2)
+        assert "projection" not in project(smoothed, previous, limits, none_of(size), none_of(size)).forced
 
 
 def test_shedding_lowers_by_equal_amounts_down_to_zero():

@@ -1,4 +1,4 @@
-"""dbt that runs a selection once, and on every other file runs again the statements it ran: ten times as fast."""
+"""dbt that runs a selection once, and on any other file runs again what it ran: ten times as fast."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

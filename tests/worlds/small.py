@@ -5,6 +5,7 @@ hole, an asset that ends, one listed late, and positions held through all of it.
 """
 
 import datetime as dt
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +41,7 @@ RUNS = (
 # The events, and when each became known. All but the hole are told by the second landing.
 RESTATED = ("AAA", dt.date(2017, 2, 14), 1.08, dt.datetime(2017, 6, 14, 15, 30))
 RATE_RESTATED = ("EUR-USD", dt.date(2017, 3, 1), 0.99, dt.datetime(2017, 7, 5, 12))
-LATE = ("KKK-USD", dt.date(2017, 4, 11), dt.datetime(2017, 6, 28, 16, 40))
+LATE = ("EUR-USD", dt.date(2017, 4, 11), dt.datetime(2017, 6, 28, 16, 40))
 TWO_DAYS_LATE = ("AAA", dt.date(2017, 7, 18), dt.datetime(2017, 7, 20, 21))
 ENDED = ("CCC", dt.date(2017, 8, 15), dt.datetime(2017, 7, 25, 18))
 LAST_BAR_KNOWN = dt.datetime(2017, 8, 14, 20, 30)
@@ -62,13 +63,18 @@ CUTS = {
 
 @dataclass(frozen=True)
 class World:
-    """What was built: `file` after four landings and runs, and dbt, parsed once."""
+    """What was built: `file` after four landings and runs, `before` the last of them, and dbt, parsed once.
+
+    `added` counts the decisions that each run made.
+    """
 
     folder: Path
     file: Path
+    before: Path
     dbt: Dbt
+    added: list[int]
 
-    def rebuilt(self, name: str, until: dt.datetime | None = None, dbt: Dbt | None = None) -> Path:
+    def rebuilt(self, name: str, until: dt.datetime | None = None) -> Path:
         """A new file with all that was told by an instant (all of it unless given), and nothing derived.
 
         The instants at which runs were made stand in raw.runs, the last of them `until`; they say which
@@ -76,9 +82,9 @@ class World:
         """
         file = self.folder / name / PUBLISHED
         file.parent.mkdir()
-        (dbt or self.dbt).on(file).run_operation("create_source_tables")
         con = warehouse.connect(file)
         try:
+            warehouse.create_tables(con)
             con.execute(f"attach '{self.file}' as told (read_only)")
             for table, query in _told_by(until or RUNS[-1]).items():
                 con.execute(f"insert into {table} by name {query}")
@@ -92,9 +98,9 @@ class World:
         """The last run that stands in a file."""
         return _run(file, *policies.load(self.folder / f"{PORTFOLIO}.yml"))
 
-    def compute(self, file: Path, dbt: Dbt | None = None) -> int:
+    def compute(self, file: Path) -> int:
         """Make all tables and decisions of a rebuilt file."""
-        return pipeline.compute(self.run_of(file), (dbt or self.dbt).on(file), _silent, is_tested=False)
+        return pipeline.compute(self.run_of(file), self.dbt.on(file), _silent, is_tested=False)
 
 
 def build(folder: Path) -> World:
@@ -102,15 +108,17 @@ def build(folder: Path) -> World:
     file = folder / "grown" / PUBLISHED
     file.parent.mkdir(parents=True)
     (folder / f"{PORTFOLIO}.yml").write_text(POLICY, "utf-8")
-    dbt = RecordedDbt(file)
-    dbt.run_operation("create_source_tables")
-    world = World(folder, file, dbt)
+    before = folder / "before" / PUBLISHED
+    before.parent.mkdir()
+    world = World(folder, file, before, RecordedDbt(file), [])
     for number, as_of in enumerate(RUNS):
-        grow(world, number, as_of)
+        if as_of == RUNS[-1]:
+            shutil.copy(file, before)
+        world.added.append(_grow(world, number, as_of))
     return world
 
 
-def grow(world: World, number: int, as_of: dt.datetime) -> int:
+def _grow(world: World, number: int, as_of: dt.datetime) -> int:
     """One landing and one run; the cuts since the run before are noted as runs that were made."""
     name, policy = policies.load(world.folder / f"{PORTFOLIO}.yml")
     request = RebalanceRequest(
@@ -121,6 +129,7 @@ def grow(world: World, number: int, as_of: dt.datetime) -> int:
     )
     con = warehouse.connect(world.file)
     try:
+        warehouse.create_tables(con)
         landing.land(
             con,
             request,
@@ -150,7 +159,7 @@ def grow(world: World, number: int, as_of: dt.datetime) -> int:
     return added
 
 
-def told(number: int) -> pd.DataFrame:
+def _told(number: int) -> pd.DataFrame:
     """The rows of one bars file: all first prints since the file before, and what the second one corrects."""
     printed = bars.draw(RUNS[-1].date()).set_index(["symbol", "date"], drop=False)
     printed = printed[~((printed["symbol"] == ENDED[0]) & (printed["date"] >= ENDED[1]))]
@@ -164,7 +173,8 @@ def told(number: int) -> pd.DataFrame:
         return printed[is_new & ~is_listed_now].drop(index=LATE[:2])
     if number > 1:
         return printed[is_new | _closed_since(printed, since)]
-    news = printed[is_new | _closed_since(printed, since) | (is_listed_now & (printed["date"] <= RUNS[1].date()))]
+    is_history = is_listed_now & (printed["date"] <= RUNS[number].date())
+    news = printed[is_new | _closed_since(printed, since) | is_history]
     corrected = [
         _restated(printed, *RESTATED),
         _restated(printed, *RATE_RESTATED),
@@ -190,7 +200,7 @@ def _restated(
 
 def _bars_file(folder: Path, number: int) -> Path:
     file = folder / f"bars_{number}.parquet"
-    told(number).to_parquet(file, index=False)
+    _told(number).to_parquet(file, index=False)
     return file
 
 
@@ -210,7 +220,7 @@ def _assets_file(folder: Path, number: int) -> Path | None:
 
 
 def _told_by(until: dt.datetime) -> dict[str, str]:
-    """What of each table of the grown file was known by an instant, as queries on the file attached as `told`."""
+    """What of each table was known by an instant, as queries on the grown file, attached as `told`."""
     known = f"known_at <= timestamp '{until}'"
     return {
         "raw.batches": "from told.raw.batches",

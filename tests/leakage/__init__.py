@@ -1,0 +1,1 @@
+"""Guards against leaks, and leaks that the guards must find."""

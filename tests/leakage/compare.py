@@ -1,0 +1,166 @@
+"""Whether two warehouses say the same of all that was known by an instant, bit for bit; if not, where."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from python_steps import warehouse
+
+# Tables without a row of their own in time: what they say is an input of a run, or stands in raw.
+OUTSIDE = {
+    "main.asset_classes": "the study, an input",
+    "main.assets": "the study; memberships, which says when each was announced, is compared",
+    "main.block_sums": "blocks may still be filling; span_sums, made of whole ones, is compared",
+    "main.clock_instants": "the calendar of decisions, which reaches past as_of",
+    "main.clocks": "the study, an input",
+    "main.costs": "the study, an input",
+    "main.portfolios": "the policy, an input",
+    "main.run_bounds": "the run itself",
+    "main.runs": "the run itself",
+    "main.sessions": "the calendar of venues, which reaches past as_of",
+    "main.strategies": "the study, an input",
+    "main.trials": "N of trials is an input of a run, like its seed",
+    "main.venues": "the study, an input",
+    "main.walk_forward_plans": "the study, an input",
+    "steps.trials": "N of trials is an input of a run, like its seed",
+}
+
+# Columns that say which run or landing made a row, not what was known.
+LEFT_OUT = {"run_id": "which run wrote the row", "batch_id": "which landing told it"}
+
+# Ends that may not have come yet: later than the cut they read as null.
+ENDS = ("superseded_at", "until_at")
+
+KEYS = (
+    *(
+        "clock",
+        "portfolio",
+        "plan",
+        "window_id",
+        "span",
+        "sample",
+        "learner",
+        "detector",
+        "signal",
+        "strategy",
+    ),
+    *("condition", "stage", "symbol", "currency", "venue", "session_date", "decision_at", "booked_at"),
+    *("version", "vintage", "block"),
+)
+NAMED = ("signal", "strategy", "learner", "detector", "condition", "symbol")
+SHOWN = 6
+
+# In the order in which they were built, so that the first one named is where a leak comes in.
+TABLES = """
+    select columns.schema_name || '.' || columns.table_name, bool_or(column_name = 'known_at')
+    from duckdb_columns() as columns
+    inner join duckdb_tables() as tables using (database_name, schema_name, table_name)
+    where columns.schema_name in ('main', 'steps') and database_name = $side
+    group by columns.schema_name, columns.table_name
+    order by columns.schema_name, min(columns.table_oid)
+"""
+
+# Views show the rows of a table in steps under its name; those are compared where they stand.
+VIEWS = """
+    select 'main.' || view_name
+    from duckdb_views()
+    where database_name = $side and schema_name = 'main' and not internal and view_name not in (
+        select table_name from duckdb_tables() where database_name = $side and schema_name = 'steps'
+    )
+"""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A table whose known rows differ: how many on either side, whose they are, and the first of them."""
+
+    table: str
+    gone: int
+    new: int
+    named: dict[str, list[str]]
+    first: str
+
+    def __str__(self) -> str:
+        whose = "; ".join(f"{column} {_list(values)}" for column, values in self.named.items())
+        return f"{self.table}: {self.gone} rows gone, {self.new} new ({whose}); first: {self.first}"
+
+
+def differences(whole: Path, cut: Path, until: dt.datetime, tables: Sequence[str] = ()) -> list[Difference]:
+    """Tables of which the rows known by `until` are not the same in the two files; all tables unless named.
+
+    `whole` knows more than `cut`, and must not show it. Doubles are equal where their bits are; only the sign
+    of a zero is not looked at, because DuckDB keeps it or not, as the rows stored around it will have it.
+    """
+    con = duckdb.connect(config=warehouse.CONFIG)
+    con.execute("set TimeZone = 'UTC'")
+    try:
+        for side, file in (("whole", whole), ("cut", cut)):
+            con.execute(f"attach '{file}' as {side} (read_only)")
+        found = [_compared(con, table, until) for table in tables or compared_tables(con)]
+    finally:
+        con.close()
+    return [difference for difference in found if difference is not None]
+
+
+def compared_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Every table of main and steps that is not in OUTSIDE; each must have known_at, on both sides."""
+    whole, cut = (con.execute(TABLES, {"side": side}).fetchall() for side in ("whole", "cut"))
+    assert sorted(whole) == sorted(cut), "the two files have other tables"
+    views = [view for (view,) in con.execute(VIEWS, {"side": "whole"}).fetchall()]
+    unnamed = [name for name, is_dated in whole if not is_dated and name not in OUTSIDE]
+    unnamed += [view for view in views if view not in OUTSIDE]
+    assert not unnamed, f"neither dated nor in OUTSIDE: {unnamed}"
+    return [name for name, _ in whole if name not in OUTSIDE]
+
+
+def _compared(con: duckdb.DuckDBPyConnection, table: str, until: dt.datetime) -> Difference | None:
+    described = con.execute(f"describe whole.{table}").fetchall()
+    columns = [row[0] for row in described if row[0] not in LEFT_OUT]
+    whole, cut = (_known(side, table, columns, until) for side in ("whole", "cut"))
+    gone, new = _except(con, cut, whole), _except(con, whole, cut)
+    if not gone and not new:
+        return None
+    named = {
+        column: sorted({str(row[columns.index(column)]) for row in gone + new})
+        for column in NAMED
+        if column in columns
+    }
+    return Difference(table, len(gone), len(new), named, _first(columns, gone, new))
+
+
+def _known(side: str, table: str, columns: Sequence[str], until: dt.datetime) -> str:
+    """Rows known by an instant, as they stood then."""
+    cut = f"timestamp '{until}'"
+    values = [
+        f"case when {column} <= {cut} then {column} end as {column}" if column in ENDS else f'"{column}"'
+        for column in columns
+    ]
+    return f"select {', '.join(values)} from {side}.{table} where known_at <= {cut}"
+
+
+def _except(con: duckdb.DuckDBPyConnection, left: str, right: str) -> list[tuple]:
+    return con.execute(f"({left}) except all ({right}) order by all").fetchall()
+
+
+def _first(columns: Sequence[str], gone: list[tuple], new: list[tuple]) -> str:
+    """The first row that differs, by its key, and the values of both sides that do."""
+    keys = [place for place, column in enumerate(columns) if column in KEYS]
+    sides = [{tuple(row[place] for place in keys): row for row in reversed(rows)} for rows in (gone, new)]
+    key = min({*sides[0], *sides[1]}, key=str)
+    before, after = (side.get(key) for side in sides)
+    place = ", ".join(f"{columns[at]} {value}" for at, value in zip(keys, key, strict=True))
+    if before is None or after is None:
+        return f"{place}: {'only with' if before is None else 'only without'} what came later"
+    values = [
+        f"{column} {said} known then, {says} with what came later"
+        for column, said, says in zip(columns, before, after, strict=True)
+        if said != says
+    ]
+    return f"{place}: {'; '.join(values)}"
+
+
+def _list(values: Sequence[str]) -> str:
+    return ", ".join(values[:SHOWN]) + f" and {len(values) - SHOWN} more" * (len(values) > SHOWN)

@@ -27,6 +27,8 @@ OWN_ASSETS = {
     "GLIMMER": ("crypto", "CRYPTO", False),
     "WUM-USD": ("fx", "FX", True),
 }
+# Sessions without a bar: orders lapse, and the asset is left out, the second time until it is sold.
+MISSING = ["2019-02-12", "2019-05-06", "2019-05-07", "2019-05-08", "2019-05-09", "2019-05-10"]
 OWN_POLICY = "extends: default\nplan: short\ngates: {minimum_trades: 5}\n"
 HOLDINGS = {"ZORK": 0.1, "FLURB": 0.05}
 
@@ -139,7 +141,8 @@ def own_bars(last: str) -> pd.DataFrame:
         if is_full:
             bars["open"] = opened
             bars["high"], bars["low"] = np.maximum(opened, close), np.minimum(opened, close)
-        frames.append(bars[bars["date"] <= last])
+        is_missing = bars["date"].isin(MISSING) & (symbol == "NARVO")
+        frames.append(bars[(bars["date"] <= last) & ~is_missing])
     return pd.concat(frames)
 
 
@@ -150,9 +153,6 @@ def sha256(file: Path) -> str:
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory) -> Ran:
     """`portfolio rebalance` in an empty folder."""
-    if "EVIDENCE_SAMPLE" in os.environ:  # DEV ONLY
-        f = Path(os.environ["EVIDENCE_SAMPLE"])
-        return Ran(f, 0, (f / "run.log").read_text(), "")
     ran = portfolio(tmp_path_factory.mktemp("sample"), "rebalance")
     assert ran.code == 0, ran.stderr
     return ran
@@ -179,7 +179,9 @@ def own(tmp_path_factory) -> OwnRuns:
     readers = [reader(first.published, stop, kind) for kind in ("fresh", "kept")]
     next_day = portfolio(folder, *command, "longer.csv")
     stop.touch()
-    fresh, kept = ([json.loads(line) for line in one.communicate(timeout=60)[0].splitlines()] for one in readers)
+    fresh, kept = (
+        [json.loads(line) for line in one.communicate(timeout=60)[0].splitlines()] for one in readers
+    )
     hashes.append(sha256(first.published))
     return OwnRuns(first, again, next_day, after_first, (hashes[0], hashes[1], hashes[2]), fresh, kept)
 

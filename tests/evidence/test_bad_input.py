@@ -41,7 +41,11 @@ REFUSALS = {
         ["--bars", "bars.parquet"],
         "bars.parquet: not readable as Parquet (",
     ),
-    "an empty file": ({"bars.csv": ""}, ["--bars", "bars.csv"], "bars.csv: is empty; expected a header and rows"),
+    "an empty file": (
+        {"bars.csv": ""},
+        ["--bars", "bars.csv"],
+        "bars.csv: is empty; expected a header and rows",
+    ),
     "a missing column": (
         {"bars.csv": "symbol,date,asset_class\nZORK,2019-01-02,equity\n"},
         ["--bars", "bars.csv"],
@@ -113,7 +117,11 @@ REFUSALS = {
         "my.yml: line 2: not valid YAML (",
     ),
     "a currency without its pair": (
-        {"bars.csv": long_bars, "assets.csv": "symbol,asset_class,currency\nNARVO,equity,EUR\n", "my.yml": POLICY},
+        {
+            "bars.csv": long_bars,
+            "assets.csv": "symbol,asset_class,currency\nNARVO,equity,EUR\n",
+            "my.yml": POLICY,
+        },
         ["--bars", "bars.csv", "--assets", "assets.csv", "--portfolio", "my.yml"],
         "NARVO: quoted in EUR; expected bars of EUR-USD or USD-EUR",
     ),
@@ -168,7 +176,9 @@ def test_the_whole_command_says_no_within_five_seconds(tmp_path):
     assert ran.code == 1
     assert ran.stdout == ""
     assert len(ran.stderr.splitlines()) == 1
-    assert (after.children_user - before.children_user) + (after.children_system - before.children_system) < SECONDS
+    assert (after.children_user - before.children_user) + (
+        after.children_system - before.children_system
+    ) < SECONDS
 
 
 def test_bad_input_leaves_what_was_published_as_it_was(own, monkeypatch):
@@ -183,7 +193,9 @@ def test_bad_input_leaves_what_was_published_as_it_was(own, monkeypatch):
         (folder / name).unlink()
 
 
-def refused(folder: Path, monkeypatch, files: dict, options: list[str], kept: dict[Path, str] | None = None) -> str:
+def refused(
+    folder: Path, monkeypatch, files: dict, options: list[str], kept: dict[Path, str] | None = None
+) -> str:
     """Run `portfolio rebalance` in a folder with these files, and return its error when all else is right."""
     for name, content in files.items():
         (folder / name).write_text(content() if callable(content) else content)

@@ -22,9 +22,12 @@ def test_assets_nobody_has_heard_of_get_exposures(own):
 
 
 def test_of_assets_that_drift_something_is_held(own):
-    risky = query(own.after_first, "select weight from main.target_exposures where symbol <> 'CASH'")["weight"]
+    risky = query(own.after_first, "select weight from main.target_exposures where symbol <> 'CASH'")[
+        "weight"
+    ]
     later = query(
-        own.after_first, "select weight from main.target_exposures where symbol <> 'CASH' and decision_at >= '2019-04-01'"
+        own.after_first,
+        "select weight from main.target_exposures where symbol <> 'CASH' and decision_at >= '2019-04-01'",
     )["weight"]
     assert risky.max() > 0.02
     assert later.max() > 0.02
@@ -57,7 +60,9 @@ def test_one_more_day_of_bars_adds_one_decision(own):
 def test_one_more_day_of_bars_leaves_every_earlier_decision_as_it_was(own):
     for table in DECIDED:
         rows = f"select * from main.{table} where decision_at <= '2019-06-19 14:00' order by all"
-        pd.testing.assert_frame_equal(own.next_day.query(rows), query(own.after_first, rows), check_exact=True)
+        pd.testing.assert_frame_equal(
+            own.next_day.query(rows), query(own.after_first, rows), check_exact=True
+        )
 
 
 def test_holdings_are_what_the_first_decision_starts_from(own):

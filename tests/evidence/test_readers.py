@@ -1,4 +1,4 @@
-"""An analyst's connection to the published file, all through a rebalance: no error, and never half of a run."""
+"""An analyst reads the published file all through a rebalance: no error, and never half of a run."""
 
 from pathlib import Path
 

@@ -49,7 +49,8 @@ con, is_last = None, False
 while True:
     try:
         con = con or duckdb.connect(file, read_only=True)
-        print(json.dumps([value for query in QUERIES for value in con.execute(query).fetchall()[0]]), flush=True)
+        rows = [con.execute(query).fetchall()[0] for query in QUERIES]
+        print(json.dumps([value for row in rows for value in row]), flush=True)
         if is_fresh:
             con.close()
             con = None

@@ -169,7 +169,7 @@ def test_a_policy_that_names_what_does_not_exist_is_told_what_does(tmp_path, mon
 
 
 def test_the_whole_command_says_no_within_five_seconds(tmp_path):
-    """The slowest of them reads all of the sample first; its own time, so that a busy machine is not counted."""
+    """The slowest reads all of the sample first. Processor time, so that a busy machine is not counted."""
     before = os.times()
     ran = portfolio(tmp_path, "rebalance", "--as-of", "2013-06-01")
     after = os.times()

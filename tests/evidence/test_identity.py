@@ -1,4 +1,4 @@
-"""Profit, value and limits computed again outside the models: from raw bars, the seeds and what was published.
+"""Profit, value and limits, computed again outside the models from raw bars, seeds and published weights.
 
 Nothing here reads a fill, mark, return or statistic of the warehouse. Both sides meet only in the asserts.
 """
@@ -40,7 +40,7 @@ class World:
 class Clock:
     """Decisions of the clock `global`: instants, and the day each takes effect (datetime64)."""
 
-    at: np.ndarray
+    instants: np.ndarray
     rebalance: np.ndarray
     as_of: np.datetime64
 
@@ -95,7 +95,7 @@ def clock(world) -> Clock:
 
 @pytest.fixture(scope="module")
 def bars(world) -> dict[str, Bars]:
-    """By symbol. There is one version of each bar, none late, all in dollars: asserted, for all else rests on it."""
+    """By symbol. All else rests on what is asserted: one version of each bar, none late, all in dollars."""
     raw = world.query("select * from raw.bars order by symbol, session_date")
     assert (raw["version"] == 1).all()
     assert (raw["known_at"] == raw["available_at"]).all()
@@ -134,7 +134,7 @@ def orders(bars, clock) -> dict[str, Orders]:
 
 def orders_of(bars: Bars, clock: Clock) -> Orders:
     """Filled in the first session from the rebalance date on, unless a later decision fills there too."""
-    place = np.searchsorted(bars.known, clock.at, side="right") - 1
+    place = np.searchsorted(bars.known, clock.instants, side="right") - 1
     mark = np.where(place >= 0, bars.close[np.maximum(place, 0)], np.nan)
     target = np.searchsorted(bars.calendar, clock.rebalance)
     session = bars.calendar[target]
@@ -144,9 +144,9 @@ def orders_of(bars: Bars, clock: Clock) -> Orders:
     lapses = bars.calendar_close[target + 1]
     is_printed = (bars.day[at] == session) & (bars.known[at] <= lapses)
     status = np.where(is_superseded, "superseded", np.where(is_printed, "filled", "lapsed"))
-    next_at = np.append(clock.at[1:], np.datetime64("9999-01-01"))
+    next_at = np.append(clock.instants[1:], np.datetime64("9999-01-01"))
     known = np.where(is_superseded, next_at, np.where(is_printed, bars.known[at], lapses))
-    is_settled = (place >= 0) & (clock.at <= clock.as_of) & (known <= clock.as_of)
+    is_settled = (place >= 0) & (clock.instants <= clock.as_of) & (known <= clock.as_of)
     return Orders(
         np.where(is_settled, status, ""),
         np.where(is_settled & (status == "filled"), bars.opened[at], np.nan),
@@ -170,7 +170,7 @@ def test_profit_of_every_strategy_is_position_times_the_return_between_fills(wor
             by_decision = pd.Series(
                 rows["position"].to_numpy(), rows["decision_at"].to_numpy("datetime64[us]")
             )
-            position = by_decision.loc[clock.at[entries]].to_numpy()
+            position = by_decision.loc[clock.instants[entries]].to_numpy()
             turnover = np.abs(np.diff(position, prepend=0.0))
             cost = turnover * bars[symbol].rate
             expected.append(
@@ -178,7 +178,7 @@ def test_profit_of_every_strategy_is_position_times_the_return_between_fills(wor
                     {
                         "strategy": strategy,
                         "symbol": symbol,
-                        "decision_at": clock.at[entries],
+                        "decision_at": clock.instants[entries],
                         "gross_return": position * unit,
                         "turnover": turnover,
                         "cost": cost,
@@ -213,7 +213,7 @@ def test_orders_that_were_superseded_or_lapsed_are_the_ones_without_a_fill_of_th
         )
     )
     expected = {
-        (symbol, clock.at[place], str(order.status[place]))
+        (symbol, clock.instants[place], str(order.status[place]))
         for symbol, order in orders.items()
         for place in np.flatnonzero((order.status == "superseded") | (order.status == "lapsed"))
     }
@@ -225,13 +225,14 @@ def test_orders_that_were_superseded_or_lapsed_are_the_ones_without_a_fill_of_th
 def test_value_of_the_portfolio_follows_from_weights_closes_fills_and_costs(world, bars, orders, clock):
     weights = exposures(world)
     published = world.query(
-        "select returns.*, logs.nav as logged_nav, logs.net_return as logged_return from main.portfolio_returns as returns"
+        "select returns.*, logs.nav as logged_nav, logs.net_return as logged_return"
+        " from main.portfolio_returns as returns"
         " join main.allocation_log as logs using (portfolio, decision_at) order by decision_at"
     ).set_index("decision_at")
     value, held, last_mark, open_orders, last_order = 1.0, {}, {}, {}, {}
-    first = int(np.searchsorted(clock.at, weights.index[0][0].to_datetime64()))
+    first = int(np.searchsorted(clock.instants, weights.index[0][0].to_datetime64()))
     for at, wanted in weights.groupby(level="decision_at"):
-        now = int(np.searchsorted(clock.at, np.datetime64(at, "us")))
+        now = int(np.searchsorted(clock.instants, np.datetime64(at, "us")))
         gross = cost = 0.0
         if now == first:
             held = {symbol: weight / orders[symbol].mark[now] for symbol, weight in world.holdings.items()}
@@ -240,7 +241,7 @@ def test_value_of_the_portfolio_follows_from_weights_closes_fills_and_costs(worl
             gross += units * (orders[symbol].mark[now] - last_mark[symbol])
         for symbol, waiting in open_orders.items():
             for place, units in [*waiting]:
-                if orders[symbol].status[place] == "" or orders[symbol].known[place] > clock.at[now]:
+                if orders[symbol].status[place] == "" or orders[symbol].known[place] > clock.instants[now]:
                     continue
                 waiting.remove((place, units))
                 if orders[symbol].status[place] == "filled":
@@ -260,7 +261,8 @@ def test_value_of_the_portfolio_follows_from_weights_closes_fills_and_costs(worl
             mark = last_mark[symbol] = orders[symbol].mark[now]
             place, units = last_order.get(symbol, (now, held.get(symbol, 0.0)))
             has_lapsed = (
-                orders[symbol].status[place] == "lapsed" and orders[symbol].known[place] <= clock.at[now]
+                orders[symbol].status[place] == "lapsed"
+                and orders[symbol].known[place] <= clock.instants[now]
             )
             before = (held.get(symbol, 0.0) if has_lapsed else units) * mark / value
             assert abs(row["previous_weight"] - before) <= 1e-9, (at, symbol)
@@ -288,13 +290,13 @@ def test_waterfall_adds_up_to_the_weight(world):
 def test_each_decision_has_a_row_for_every_asset_with_a_known_bar_and_for_cash(world, orders, clock):
     said = exposures(world).reset_index().groupby("decision_at")["symbol"].agg(set)
     for at, symbols in said.items():
-        now = int(np.searchsorted(clock.at, np.datetime64(at, "us")))
+        now = int(np.searchsorted(clock.instants, np.datetime64(at, "us")))
         assert symbols == {
             CASH,
             *(symbol for symbol, order in orders.items() if order.mark_place[now] >= 0),
         }, at
     first = min(order.mark_place.tolist().index(0) for order in orders.values())
-    decided = clock.at[(np.arange(len(clock.at)) >= first) & (clock.at <= clock.as_of)]
+    decided = clock.instants[(np.arange(len(clock.instants)) >= first) & (clock.instants <= clock.as_of)]
     assert said.index.to_numpy("datetime64[us]").tolist() == decided.tolist()
     assert len(said.iloc[-1]) == world.symbols + 1
     assert len(said.iloc[0]) == (36 if world.symbols == 40 else 6)  # the coins of the sample came later
@@ -306,7 +308,7 @@ def test_assets_left_out_are_those_whose_bars_were_late_or_missing(world, bars, 
     for symbol, one in bars.items():
         rows = said.loc[symbol]
         at = rows.index.to_numpy("datetime64[us]")
-        place = orders[symbol].mark_place[np.searchsorted(clock.at, at)]
+        place = orders[symbol].mark_place[np.searchsorted(clock.instants, at)]
         number = np.searchsorted(one.calendar, one.day)  # of the session of each bar
         overdue = (at - one.calendar_known[number[place] + 1]) / np.timedelta64(1, "h")
         missed = np.where(place >= 63, number[place] - number[np.maximum(place - 63, 0)] - 63, 0) / 63
@@ -338,12 +340,12 @@ def test_weights_obey_every_limit_at_every_decision(world, bars, orders, clock):
     touched = {"asset": 0.0, "class": 0.0, "cluster": 0.0, "change": 0.0}
     clusters = 0
     for at, rows in exposures(world).drop(CASH, level="symbol").groupby(level="decision_at"):
-        now = int(np.searchsorted(clock.at, np.datetime64(at, "us")))
+        now = int(np.searchsorted(clock.instants, np.datetime64(at, "us")))
         forced, action = set(json.loads(log[at])), stopped.get(at, set())
         symbols = rows.index.get_level_values("symbol").to_numpy()
         weight, previous = rows["weight"].to_numpy(), rows["previous_weight"].to_numpy()
         classes = np.array([bars[symbol].asset_class for symbol in symbols])
-        # A hold keeps what drifted above its limit; what was forced keeps what the change limit does not let go.
+        # A hold keeps what drifted above a limit; what was forced, what the change limit does not let go.
         least = previous if "hold" in action else np.zeros(len(symbols))
         floor = np.maximum(previous - limits.change, 0)
         for place, symbol in enumerate(symbols):

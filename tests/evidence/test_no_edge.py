@@ -4,12 +4,12 @@ both are otherwise. One panel each, costs zero.
 The walks have no drift in the arithmetic mean: E[price] stays where it is, which is the mean that a position
 of fixed notional earns. (Without drift in the log mean, every long strategy would earn half the variance.)
 
-A strategy's test Sharpe is that of its mean net return over the assets, in the test spans that tile time; its
-mean test return is taken over every asset and test window. The mean over assets and windows of the Sharpe of
-each is not tested: on a martingale it is not zero for a strategy whose size follows the past, because mean and
-deviation of so short a span go together. In 400 panels simulated without any code of ours it was -0.7 a year
-for trend rules in windows of 63 (more than five of its standard errors) and +0.4 for reversal, while the Sharpe
-as taken here was 0.1 standard errors from zero, with a deviation of 1.
+A strategy's test Sharpe is that of its mean net return over the assets, in the test spans that tile time;
+its mean test return is taken over every asset and test window. The mean over assets and windows of the
+Sharpe of each is not tested: on a martingale it is not zero for a strategy whose size follows the past,
+because mean and deviation of so short a span go together. In 400 panels simulated without any code of ours
+it was -0.7 a year for trend rules in windows of 63 (more than five of its standard errors) and +0.4 for
+reversal, while the Sharpe as taken here was 0.1 standard errors from zero, with a deviation of 1.
 """
 
 from pathlib import Path
@@ -135,7 +135,7 @@ def test_on_planted_momentum_the_allocator_is_mostly_not_in_cash(momentum):
 
 
 def sharpes(ran: Ran) -> pd.DataFrame:
-    """Annual Sharpe of the mean over the assets by strategy, and its distance from 0 in errors (Mertens 2002)."""
+    """Annual Sharpe of the mean over the assets, and its distance from 0 in its errors (Mertens 2002)."""
     profit = ran.query(TEST_PROFIT).groupby(["strategy", "decision_at"])["net_return"].mean()
     rows = {}
     for strategy, returns in profit.groupby("strategy"):

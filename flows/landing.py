@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -45,7 +46,7 @@ def land(
 ) -> Landed:
     """Append the study, the policy and the bars that are new. Raises InputError with nothing half-written."""
     seeds = study.tables(study.read_study())
-    check_names(policy, seeds)
+    check_names(portfolio, policy, seeds)
     new_study = study.land_study(con, batch_id)
     new_policy = _land_policy(con, batch_id, portfolio, policy)
     deliveries, ignored = _deliveries(_files(con, request.bars))
@@ -73,7 +74,7 @@ def land(
     return Landed(as_of, report, ignored, is_new)
 
 
-def check_names(policy: Policy, seeds: "Mapping[str, pa.Table]") -> None:
+def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]") -> None:
     """Raises InputError where a policy names a clock, plan or plug-in that does not exist."""
     for key, name, seed, column in (
         ("clock", policy.clock, "clocks", "clock"),
@@ -81,7 +82,9 @@ def check_names(policy: Policy, seeds: "Mapping[str, pa.Table]") -> None:
     ):
         known = seeds[seed][column].to_pylist()
         if name not in known:
-            raise InputError(f"policy: {key}: '{name}' is unknown; expected one of {', '.join(known)}")
+            raise InputError(
+                f"{portfolio}.yml: {key}: '{name}' is unknown; expected one of {', '.join(known)}"
+            )
     for key, name, package in (
         ("allocator", policy.allocator, "python_steps.allocators"),
         ("covariance", policy.covariance, "python_steps.covariances"),
@@ -89,7 +92,13 @@ def check_names(policy: Policy, seeds: "Mapping[str, pa.Table]") -> None:
     ):
         known = sorted(plugins.discover(package))
         if name not in known:
-            raise InputError(f"policy: {key}: '{name}' is unknown; expected one of {', '.join(known)}")
+            raise InputError(
+                f"{portfolio}.yml: {key}: '{name}' is unknown; expected one of {', '.join(known)}"
+            )
+
+
+def _unknown(portfolio: str, key: str, name: str, known: Sequence[str]) -> InputError:
+    return InputError(f"{portfolio}.yml: {key}: '{name}' is unknown; expected one of {', '.join(known)}")
 
 
 def check_history(con: "duckdb.DuckDBPyConnection", policy: Policy, as_of: dt.datetime) -> None:
@@ -104,14 +113,32 @@ def check_history(con: "duckdb.DuckDBPyConnection", policy: Policy, as_of: dt.da
     plan = _row(seeds["walk_forward_plans"], "plan", policy.plan)
     weekdays = "".join("1" if str(day) in clock["weekdays"].split(",") else "0" for day in range(1, 8))
     since = max(first.date(), dt.date.fromisoformat(clock["starts_at"]))
-    decisions = int(np.busday_count(since, as_of.date() + dt.timedelta(days=1), weekmask=weekdays))
+    until = as_of.date() + dt.timedelta(days=1)
+    since += dt.timedelta(days=_decision_at(clock, since) < first)
+    until -= dt.timedelta(days=_decision_at(clock, as_of.date()) > as_of)
+    decisions = int(np.busday_count(since, until, weekmask=weekdays))
     needed = int(plan["train"]) + int(plan["test"])
     if decisions < needed:
         raise InputError(
-            f"bars: {max(decisions, 0)} decisions from the first bar ({since}) to {as_of.date()}; "
+            f"bars: {max(decisions, 0)} decisions from {since} to {as_of.date()}; "
             f"one window of plan '{policy.plan}' needs {needed}"
         )
     _check_currencies(con, clock["base_currency"])
+
+
+def check_holdings(con: "duckdb.DuckDBPyConnection", weights: Mapping[str, float]) -> None:
+    """Raises InputError where something is held of which no bar was ever landed."""
+    landed = {symbol for (symbol,) in con.execute("select distinct symbol from raw.bars").fetchall()}
+    for symbol in sorted(set(weights) - landed):
+        raise InputError(f"--holdings: {symbol} has no bars; expected symbols among the bars")
+
+
+def _decision_at(clock: Mapping[str, str], day: dt.date) -> dt.datetime:
+    """When the clock decides on a day, in UTC."""
+    local = dt.datetime.combine(
+        day, dt.time.fromisoformat(clock["time_of_day"]), ZoneInfo(clock["time_zone"])
+    )
+    return local.astimezone(dt.UTC).replace(tzinfo=None)
 
 
 def _check_currencies(con: "duckdb.DuckDBPyConnection", base: str) -> None:

@@ -175,6 +175,7 @@ def _begin(
             con, request, portfolio, policy, batch_id=next_batch_id(con), run_id=run_id, loaded_at=now
         )
         landing.check_history(con, policy, landed.as_of)
+        landing.check_holdings(con, holdings)
         batch_until = next_batch_id(con) - 1
         begin(
             con,

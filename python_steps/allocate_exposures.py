@@ -38,6 +38,7 @@ from python_steps.allocation_inputs import (
 from python_steps.allocation_rows import Decided, Rows
 from python_steps.allocation_state import State, resumed
 from python_steps.book import CASH, Book, Settlement
+from python_steps.errors import InputError
 from python_steps.least_distance import turnover, volatility
 from python_steps.policy import Policy
 from python_steps.projection import project
@@ -234,7 +235,7 @@ def _begin(book: Book, holdings: dict[str, float]) -> None:
     """Units of the starting holdings, at the marks of the first decision."""
     for symbol, weight in holdings.items():
         if symbol not in book.marks:
-            raise ValueError(f"holdings: {symbol} has no mark at the first decision")
+            raise InputError(f"holdings: {symbol} has no bar by the first decision; leave it out")
         book.held[symbol] = book.expected[symbol] = weight * book.value / book.marks[symbol]
 
 

@@ -1,2 +1,2 @@
 -- What the allocator did and why: one row per portfolio and decision_at.
-select * from {{ source("steps", "allocation_log") }}
+select * from {{ source("steps", "allocation_log").include(database=false) }}

@@ -79,7 +79,7 @@ REFUSALS = {
     "fewer bars than one window": (
         {"bars.csv": GOOD_BARS},
         ["--bars", "bars.csv"],
-        "bars: ... from the first bar (2019-01-02) to 2019-01-03; one window of plan 'default' needs 315",
+        "bars: 1 decisions from 2019-01-03 to 2019-01-03; one window of plan 'default' needs 315",
     ),
     "an as-of before the first bar": (
         {},

@@ -19,11 +19,10 @@ AFTER_THE_NEWS = dt.datetime(2017, 9, 20, 14)
 def test_a_decision_replays_to_the_byte_after_later_landings(
     small_world: small.World, decision_at: dt.datetime
 ) -> None:
-    again = replay(
-        portfolio=small.PORTFOLIO, decision_at=decision_at, warehouse=small_world.file.parent
-    )
+    again = replay(portfolio=small.PORTFOLIO, decision_at=decision_at, warehouse=small_world.file.parent)
     assert again.differences == []
-    assert again.is_same and again.is_proof
+    assert again.is_same
+    assert again.is_proof
     assert again.rows_compared > 100
 
 
@@ -45,11 +44,15 @@ def test_both_versions_of_a_restated_bar_can_be_seen(small_world: small.World) -
     assert rows[0][3] == rows[1][2] == known_at
 
 
-def test_a_close_changed_behind_our_back_shows_in_the_replay(small_world: small.World, tmp_path: Path) -> None:
+def test_a_close_changed_behind_our_back_shows_in_the_replay(
+    small_world: small.World, tmp_path: Path
+) -> None:
     shutil.copy(small_world.file, tmp_path / PUBLISHED)
     con = warehouse.connect(tmp_path / PUBLISHED)
     try:
-        con.execute("update raw.bars set close = close * 1.05 where symbol = 'AAA' and session_date = '2017-03-01'")
+        con.execute(
+            "update raw.bars set close = close * 1.05 where symbol = 'AAA' and session_date = '2017-03-01'"
+        )
     finally:
         con.close()
     again = replay(portfolio=small.PORTFOLIO, decision_at=BEFORE_THE_NEWS, warehouse=tmp_path)

@@ -610,7 +610,7 @@ def test_holdings_are_the_first_previous_weights():
     np.testing.assert_allclose(first[["S00", "S03", "CASH"]], [0.1, 0.05, 0.85], atol=1e-15)
     with pytest.raises(ValueError, match=r"holdings: S00 is 1\.5"):
         run(replace(make_world(rows=142), holdings={"S00": 1.5}))
-    with pytest.raises(ValueError, match="holdings: XX has no mark"):
+    with pytest.raises(ValueError, match="holdings: XX has no bar"):
         run(replace(make_world(rows=142), holdings={"XX": 0.5}))
 
 

@@ -121,8 +121,8 @@ def learn(run: Run) -> None:
 
 def weigh(run: Run, decisions: pd.DataFrame) -> int:
     """Count the trials, decide which strategies to believe, and return the number of trials."""
+    from python_steps.belief_inputs import WeighInputs
     from python_steps.record_trials import record
-    from python_steps.weigh_strategies import WeighInputs
     from python_steps.weigh_strategies import weigh as judge
 
     clock, plan = run.policy.clock, run.policy.plan

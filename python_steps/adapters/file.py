@@ -134,17 +134,8 @@ def parse_assets(payload: Payload) -> Parsed:
     """
     table = _read(payload)
     places = _places(payload.name, table, ASSETS)
-    _require(payload.name, places, table, ["symbol", "asset_class"])
     con = warehouse.connect(":memory:")
-    rows = _typed(payload.name, con, table, places, ASSETS)
-    for column in ("symbol", "asset_class"):
-        _refuse_first(payload.name, con, f"{column} is null", f"column '{column}' is empty; expected text")
-    _refuse_first(
-        payload.name,
-        con,
-        "row_number not in (select min(row_number) from rows group by symbol)",
-        "its symbol stands in an earlier row; expected one row per symbol",
-    )
+    rows = _by_symbol(payload.name, con, table, places, ASSETS, "asset_class")
     _refuse_first(
         payload.name, con, "member_from >= member_until", "'member_until' is not after 'member_from'"
     )
@@ -157,17 +148,8 @@ def parse_holdings(payload: Payload) -> dict[str, float]:
     """
     table = _read(payload)
     places = _places(payload.name, table, HOLDINGS)
-    _require(payload.name, places, table, ["symbol", "weight"])
     con = warehouse.connect(":memory:")
-    rows = _typed(payload.name, con, table, places, HOLDINGS)
-    for column in ("symbol", "weight"):
-        _refuse_first(payload.name, con, f"{column} is null", f"column '{column}' is empty")
-    _refuse_first(
-        payload.name,
-        con,
-        "row_number not in (select min(row_number) from rows group by symbol)",
-        "its symbol stands in an earlier row; expected one row per symbol",
-    )
+    rows = _by_symbol(payload.name, con, table, places, HOLDINGS, "weight")
     _refuse_first(
         payload.name, con, "not isfinite(weight) or weight < 0", "column 'weight'; expected 0 or more"
     )
@@ -175,6 +157,28 @@ def parse_holdings(payload: Payload) -> dict[str, float]:
     if sum(weights.values()) > 1 + 1e-9:
         raise InputError(f"{payload.name}: the weights sum to {sum(weights.values()):g}; expected at most 1")
     return weights
+
+
+def _by_symbol(
+    name: str,
+    con: duckdb.DuckDBPyConnection,
+    table: pa.Table,
+    places: Mapping[str, str],
+    kinds: Mapping[str, str],
+    needed: str,
+) -> pa.Table:
+    """Typed rows, one for each symbol, none without a symbol or the needed column."""
+    _require(name, places, table, ["symbol", needed])
+    rows = _typed(name, con, table, places, kinds)
+    for column in ("symbol", needed):
+        _refuse_first(name, con, f"{column} is null", f"column '{column}' is empty; expected {kinds[column]}")
+    _refuse_first(
+        name,
+        con,
+        "row_number not in (select min(row_number) from rows group by symbol)",
+        "its symbol stands in an earlier row; expected one row per symbol",
+    )
+    return rows
 
 
 def _read(payload: Payload) -> pa.Table:

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from python_steps import sharpe
+from python_steps.belief_evidence import Judge
+from python_steps.belief_inputs import WeighInputs, study_of
 from python_steps.policy import load
-from python_steps.weigh_strategies import WeighInputs, _Judge, _study, warnings, weigh
+from python_steps.weigh_strategies import warnings, weigh
 
 POLICY = load("global")[1]
 CLASSES = {
@@ -434,7 +436,7 @@ def test_a_forecast_is_calibrated_as_it_was_when_its_span_began(world):
     later = pnl["known_at"] > began
     pnl.loc[later, "net_return"] = np.random.default_rng(3).normal(0.05, 0.01, later.sum())
     noisy = dataclasses.replace(world, strategy_pnl=pnl)
-    before, after = (_Judge(_study(inputs), POLICY, 261, 12) for inputs in (world, noisy))
+    before, after = (Judge(study_of(inputs), POLICY, 261, 12) for inputs in (world, noisy))
     assert np.isfinite(before._forecast(4)).all()
     assert (before._forecast(4) == after._forecast(4)).all()
     assert (before._forecast(6) != after._forecast(6)).all()

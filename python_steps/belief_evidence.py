@@ -1,0 +1,230 @@
+"""What is believed of each strategy on each asset, and of the whole set, from the test spans known then."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from python_steps import sharpe
+from python_steps.belief_gates import reasons
+from python_steps.belief_inputs import Study
+from python_steps.belief_records import Record, Spans, by_window, record_of, spans_at, sum_assets, whole_net
+from python_steps.belief_replicates import replicates
+from python_steps.policy import Policy
+from python_steps.strategy_weighting import score
+
+Array = np.ndarray
+
+OVERFIT = [
+    "train_test_gap", "cv_stability", "regime_consistency", "psr", "dsr", "pbo", "min_track_record",
+]  # fmt: skip
+
+
+class Evidence(NamedTuple):
+    """What is believed until another test span is known; arrays A by S, replicates S by A by draws."""
+
+    adopted: Array
+    reason: Array
+    is_pooled: Array
+    trades: Array
+    drawdown: Array
+    expected_net: Array
+    windows: Array
+    negative: Array
+    score: Array
+    expected_return: Array
+    overfit: Array
+    confidence: tuple[float, float, float]
+    replicates: Array
+
+
+class Judge:
+    """Evidence at an instant, made again only when other test spans are known."""
+
+    def __init__(self, study: Study, policy: Policy, decisions_per_year: float, trials: int) -> None:
+        self.study, self.policy, self.per_year, self.trials = study, policy, decisions_per_year, trials
+        self.key: tuple[bytes, bytes] | None = None
+        self.evidence: Evidence
+        self.forecasts: dict[int, Array] = {}
+
+    def at(self, instant: int, weights: Array) -> Evidence:
+        """Evidence from what is known at `instant`; `weights` (S by A by D) are those in force before."""
+        spans = spans_at(self.study, instant)
+        key = (spans.pairs.tobytes(), spans.groups.tobytes())
+        if key != self.key:
+            self.key, self.evidence = key, self._judge(spans, weights)
+        return self.evidence
+
+    def _judge(self, spans: Spans, weights: Array) -> Evidence:
+        record = record_of(self.study, spans)
+        found = sharpe.moments(record.net, record.has)
+        error = sharpe.sharpe_error(found.sharpe, found.observations, found.skew, found.kurtosis)
+        overfit, confidence = self._overfit(record, spans, found, weights)
+        unit, is_pooled = self._judged_on(record)
+
+        def judged(values: Array) -> Array:
+            return np.take_along_axis(values, unit, axis=1)
+
+        drawdown = judged(sharpe.max_drawdown(record.net))
+        counts = judged((np.isfinite(record.window_mean)).sum(axis=2))
+        negative = judged((record.window_mean < 0).sum(axis=2))
+        root = math.sqrt(self.per_year)
+        scores = score(
+            judged(found.sharpe) * root,
+            judged(error) * root,
+            judged(record.turnover) * self.per_year / 12,
+            -drawdown,
+            judged(record.stability),
+            self.policy.score,
+        )
+        size = record.size.sum(axis=2)
+        earned = np.where(size > 0, record.gross.sum(axis=2) / np.where(size > 0, size, 1.0), np.nan)
+        trades, expected_net = judged(record.trades), judged(found.mean)
+        reason = reasons(
+            self.policy,
+            self.study.strategies,
+            trades,
+            drawdown,
+            expected_net,
+            counts,
+            negative,
+            scores,
+            overfit[:-1, 4],
+        )
+        adopted = reason == "adopted"
+        return Evidence(
+            adopted=adopted.T,
+            reason=reason.T,
+            is_pooled=is_pooled.T,
+            trades=trades.T,
+            drawdown=np.where(counts > 0, drawdown, np.nan).T,
+            expected_net=expected_net.T,
+            windows=counts.T,
+            negative=negative.T,
+            score=scores.T,
+            expected_return=judged(earned).T,
+            overfit=overfit,
+            confidence=confidence,
+            replicates=replicates(self.study, record, unit, adopted, self.policy.seed),
+        )
+
+    def _judged_on(self, record: Record) -> tuple[Array, Array]:
+        """The unit each strategy and asset is judged on: itself, or its class where it traded too little."""
+        assets = len(self.study.symbols)
+        is_pooled = record.trades[:, :assets] < self.policy.gates.minimum_trades
+        return np.where(is_pooled, assets + self.study.class_of, np.arange(assets)), is_pooled
+
+    def _overfit(
+        self, record: Record, spans: Spans, found: sharpe.Moments, weights: Array
+    ) -> tuple[Array, tuple[float, float, float]]:
+        """Columns OVERFIT for each strategy and last for the whole set; and the confidence.
+
+        A strategy stands on its mean net return over all assets. The row of the whole set stands on the
+        ensemble, the strategies weighted as they were in force at each decision, and has the PBO.
+        """
+        series = [(record.net[s, -1], record.has[s, -1]) for s in range(len(self.study.strategies))]
+        ensemble = self._ensemble(record, spans, weights)
+        defined = found.sharpe[:, -1][np.isfinite(found.sharpe[:, -1])]
+        variance = float(np.var(defined, ddof=1)) if len(defined) > 1 else float("nan")
+        rows = [self._evidence_row(record, one, variance) for one in (*series, ensemble)]
+        overfit = np.array(rows)
+        overfit[:-1, 0] = [self._gap(s, spans) for s in range(len(series))]
+        is_there = record.has[:, -1].any(axis=0)
+        overfit[-1, 5] = sharpe.cscv_pbo(np.ascontiguousarray(record.net[:, -1, is_there].T))
+        return overfit, self._confidence(record, spans, ensemble, overfit[-1])
+
+    def _evidence_row(self, record: Record, series: tuple[Array, Array], variance: float) -> list[float]:
+        """Columns OVERFIT of one series over the record's decisions; gap and PBO are left undefined."""
+        net, has = series
+        found = sharpe.moments(net, has)
+        _, ratio, error, _ = by_window(net[None, None], has[None, None], self.study.window_of[record.columns])
+        labels = self.study.regime[record.columns]
+        is_labelled = has & (labels != "")
+        shape = (found.skew, found.kurtosis)
+        dsr = sharpe.deflated_sharpe(found.sharpe, variance, self.trials, found.observations, *shape)
+        return [
+            float("nan"),
+            float(sharpe.cv_stability(ratio[0, 0], error[0, 0])),
+            sharpe.regime_consistency(net[is_labelled], labels[is_labelled]),
+            float(sharpe.probabilistic_sharpe(found.sharpe, 0.0, found.observations, *shape)),
+            float(dsr),
+            float("nan"),
+            float(sharpe.minimum_track_record(found.sharpe, 0.0, *shape)),
+        ]
+
+    def _gap(self, strategy: int, spans: Spans) -> float:
+        """Train-test gap of a fitted strategy, from annual Sharpes averaged over assets in each window."""
+        if not self.study.is_fitted[strategy]:
+            return float("nan")
+        pairs = spans.pairs[strategy] & spans.groups[-1]
+        pairs &= self.study.listed_at[:, None] <= self.study.test_from
+        both: list[Array] = []
+        for source in (self.study.train_sharpe, self.study.test_sharpe):
+            is_defined = pairs & np.isfinite(source[strategy])
+            both.append(np.array([_mean(source[strategy, part, w]) for w, part in enumerate(is_defined.T)]))
+        return sharpe.train_test_gap(*both)
+
+    def _ensemble(self, record: Record, spans: Spans, weights: Array) -> tuple[Array, Array]:
+        """Net return of the strategies as weighted then, mean over assets, and where there is one."""
+        used = np.take(weights, record.columns, axis=2)
+        rows = record.rows & spans.groups[-1][self.study.window_of[record.columns]] & np.isfinite(used)
+        net = np.where(rows, used * np.take(self.study.net, record.columns, axis=2), 0.0)
+        by_asset = np.zeros(net.shape[1:])
+        for strategy in net:
+            by_asset += strategy
+        count = rows.any(axis=0).sum(axis=0)
+        everything = sum_assets(by_asset[None], self.study.groups[-1])[0]
+        return everything / np.maximum(count, 1), count > 0
+
+    def _confidence(
+        self, record: Record, spans: Spans, ensemble: tuple[Array, Array], row: Array
+    ) -> tuple[float, float, float]:
+        """Confidence, raw and calibrated probability that the ensemble's next span is profitable.
+
+        Without a record of its own the raw probability is that of the prior, one half. Without a deflated
+        Sharpe or a PBO there is no evidence, and the confidence is 0.
+        """
+        raw = float(self._probability(*ensemble))
+        raw = raw if math.isfinite(raw) else 0.5
+        forecasts, came_true = self._resolved(record, spans)
+        calibrated = sharpe.calibrate(raw, forecasts, came_true)
+        evidence = float(row[4] * (1 - row[5]))
+        believed = calibrated if math.isfinite(calibrated) else raw
+        return min(believed, evidence) if math.isfinite(evidence) else 0.0, raw, calibrated
+
+    def _probability(self, net: Array, has: Array) -> Array:
+        """Probability that the next test span is profitable, from a record of net returns."""
+        found = sharpe.moments(net, has)
+        error = sharpe.sharpe_error(found.sharpe, found.observations, found.skew, found.kurtosis)
+        prior = self.policy.score.sharpe_deviation / math.sqrt(self.per_year)
+        # All test spans are laid out alike, and a record means that the first one is over.
+        span = max(1, int((self.study.window_of == 0).sum()))
+        return sharpe.profit_probability(found.sharpe, error, prior, span)
+
+    def _resolved(self, record: Record, spans: Spans) -> tuple[Array, Array]:
+        """Forecasts made for each strategy at the start of each span known by now, and whether it made money.
+
+        A strategy without a record then, or that never moved in the span, made no forecast.
+        """
+        forecasts, came_true = [], []
+        for place, window in enumerate(record.known_windows):
+            if not spans.groups[-1, window]:
+                continue
+            forecast = self._forecast(int(window))
+            is_scored = np.isfinite(forecast) & np.isfinite(record.window_sharpe[:, -1, place])
+            forecasts.append(forecast[is_scored])
+            came_true.append(record.window_mean[is_scored, -1, place] > 0)
+        if not forecasts:
+            return np.empty(0), np.empty(0)
+        return np.concatenate(forecasts), np.concatenate(came_true)
+
+    def _forecast(self, window: int) -> Array:
+        """Probability of a profitable span for each strategy, as it was known when the span began."""
+        if window not in self.forecasts:
+            spans = spans_at(self.study, int(self.study.test_from[window]))
+            self.forecasts[window] = self._probability(*whole_net(self.study, spans))
+        return self.forecasts[window]
+
+
+def _mean(values: Array) -> float:
+    return math.fsum(values) / len(values) if len(values) else float("nan")

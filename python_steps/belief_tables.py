@@ -1,0 +1,106 @@
+"""Rows of the output tables, from what was believed at each decision."""
+
+import numpy as np
+import pandas as pd
+
+from python_steps.belief_evidence import OVERFIT, Evidence
+from python_steps.belief_inputs import Study
+
+Array = np.ndarray
+
+
+class Tables:
+    """Rows for the decisions wanted, from what was believed at each."""
+
+    def __init__(
+        self,
+        study: Study,
+        wanted: Array,
+        found: list[Evidence],
+        places: Array,
+        portfolio: str,
+        run_id: str,
+    ) -> None:
+        self.study, self.wanted, self.found, self.places = study, wanted, found, places
+        self.portfolio, self.run_id = portfolio, run_id
+        self.now = np.searchsorted(study.instants, wanted)
+        self.is_there = np.isfinite(np.take(study.position, self.now, axis=2)).transpose(2, 1, 0)
+        self.decision, self.asset, self.strategy = np.nonzero(self.is_there)
+
+    def gates(self) -> pd.DataFrame:
+        """Rows of strategy_gates."""
+        return self._by_strategy(
+            is_adopted=self._believed("adopted", bool),
+            reason=self._reasons(),
+            is_pooled=self._believed("is_pooled", bool),
+            trades=self._believed("trades", np.int64),
+            max_drawdown=self._believed("drawdown", float),
+            expected_net_return=self._believed("expected_net", float),
+            windows=self._believed("windows", np.int64),
+            negative_windows=self._believed("negative", np.int64),
+        )
+
+    def weights(self, weights: Array) -> pd.DataFrame:
+        """Rows of strategy_weights; `weights` (S by A by D) are those in force."""
+        here = (self.strategy, self.asset, self.now[self.decision])
+        return self._by_strategy(
+            score=self._believed("score", float),
+            weight=weights[here],
+            position=self.study.position[here],
+            expected_return=self._believed("expected_return", float),
+        )
+
+    def views(self, views: list[tuple[Array, Array, Array]]) -> pd.DataFrame:
+        """Rows of expected_returns, from view, error and shrunk view at each decision."""
+        decision, asset = np.nonzero(self.is_there.any(axis=2))
+        view, error, shrunk = np.array(views).reshape(-1, 3, len(self.study.symbols)).transpose(1, 0, 2)
+        here = (decision, asset)
+        values = {"ensemble_view": view[here], "standard_error": error[here], "shrunk_view": shrunk[here]}
+        return self._frame(decision, {"symbol": _text(self.study.symbols, asset), **values})
+
+    def overfit(self, trials: int) -> pd.DataFrame:
+        """Rows of overfit_metrics; `all` is the whole set."""
+        strategies = self.is_there.any(axis=1)
+        decision, strategy = np.nonzero(np.append(strategies, np.ones((len(self.wanted), 1), bool), axis=1))
+        stacked = np.array([evidence.overfit for evidence in self.found])
+        values = stacked[self.places[decision], strategy] if len(decision) else np.empty((0, len(OVERFIT)))
+        names = [*self.study.strategies, "all"]
+        columns = {"strategy": _text(names, strategy), **dict(zip(OVERFIT, values.T, strict=True))}
+        columns["trials"] = np.full(len(decision), trials, dtype=np.int64)
+        return self._frame(decision, columns)
+
+    def confidences(self) -> pd.DataFrame:
+        """Rows of confidences."""
+        believed = np.array([evidence.confidence for evidence in self.found]).reshape(-1, 3)[self.places]
+        names = ("confidence", "raw_probability", "calibrated_probability")
+        return self._frame(np.arange(len(self.wanted)), dict(zip(names, believed.T, strict=True)))
+
+    def _believed(self, field: str, kind: type) -> Array:
+        shape = (len(self.found), *self.is_there.shape[1:])
+        stacked = np.array([getattr(evidence, field) for evidence in self.found], dtype=kind).reshape(shape)
+        return stacked[self.places[self.decision], self.asset, self.strategy]
+
+    def _reasons(self) -> pd.Series:
+        stacked = [evidence.reason.ravel() for evidence in self.found]
+        codes, names = pd.factorize(np.concatenate(stacked) if stacked else np.empty(0, dtype=object))
+        here = (self.places[self.decision], self.asset, self.strategy)
+        return _text(list(names), codes.reshape(len(self.found), *self.is_there.shape[1:])[here])
+
+    def _by_strategy(self, **columns: Array | pd.Series) -> pd.DataFrame:
+        keys = {
+            "symbol": _text(self.study.symbols, self.asset),
+            "strategy": _text(self.study.strategies, self.strategy),
+        }
+        return self._frame(self.decision, {**keys, **columns})
+
+    def _frame(self, decision: Array, columns: dict[str, Array | pd.Series]) -> pd.DataFrame:
+        instants = self.wanted[decision].astype("datetime64[us]")
+        zeros = np.zeros(len(decision), dtype=int)
+        first = {"portfolio": _text([self.portfolio], zeros), "decision_at": instants}
+        last = {"known_at": instants, "run_id": _text([self.run_id], zeros)}
+        return pd.DataFrame({**first, **columns, **last})
+
+
+def _text(names: list[str], codes: Array) -> pd.Series:
+    """Names by code, as a column of text."""
+    return pd.Series(pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(names))).astype("str")

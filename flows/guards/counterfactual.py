@@ -10,12 +10,13 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from flows import pipeline
-from flows.dbt import Dbt
-from flows.guards.compare import Difference, differences
+from flows.guards.compare import OUTSIDE, Difference, differences
+from flows.guards.compiled import CompiledDbt
 from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
 from python_steps import policy as policies
@@ -25,6 +26,14 @@ from python_steps import warehouse
 # from the first bar, and learners are fitted from the clock's start, so neither is among them.
 FIXED_LOOK_BACK = ("daily_returns", "bar_statistics", "signals", "readings", "positions")
 WARM_UP = 22  # bars beyond a year: the deviation a return is measured against, and the bar before it
+
+DATED_TABLES = """
+    select 'main.' || table_name
+    from duckdb_tables()
+    semi join (from duckdb_columns() where column_name = 'known_at') as dated using (table_oid)
+    where schema_name = 'main'
+    order by table_oid
+"""
 
 # Factors put upon the prices of bars known after an instant; `anchor` is the last close known by then. A bar
 # that is no number cannot be landed: it stands among the refused.
@@ -47,7 +56,7 @@ class Origin:
     folder: Path
     portfolio: str
     policy: policies.Policy
-    dbt: Dbt
+    dbt: CompiledDbt
 
     def retold(self, name: str, tables: Mapping[str, str]) -> Path:
         """A new file whose raw tables are queries on those of the origin, attached as `told`."""
@@ -145,13 +154,10 @@ def _make(origin: Origin, file: Path, until: str) -> list[str]:
     dbt.run(select=[f"+{until}"])
     con = warehouse.connect(file, read_only=True)
     try:
-        rows = con.execute(
-            "select 'main.' || table_name from duckdb_columns() where schema_name = 'main'"
-            " and column_name = 'known_at' order by table_oid"
-        ).fetchall()
+        rows = con.execute(DATED_TABLES).fetchall()
     finally:
         con.close()
-    return [name for (name,) in rows]
+    return [name for (name,) in rows if name not in OUTSIDE]
 
 
 def _findings(guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:
@@ -210,6 +216,91 @@ def _poisoned_bars(after: dt.datetime, how: str) -> tuple[str, str]:
         from (select *, case when {later} then {factor} else 1 end as factor from ({anchored}))
     """
     return bars, "select * from told.raw.quarantined_bars where false"
+
+
+def origin_of(
+    published: Path, folder: Path, portfolio: str, cuts: Mapping[str, dt.datetime], dbt: CompiledDbt
+) -> Origin:
+    """What a published warehouse was told, with a run of the portfolio at each cut beside those it had.
+
+    Raises LookupError where the portfolio has no run there.
+    """
+    file = folder / "told" / PUBLISHED
+    file.parent.mkdir(parents=True)
+    con = warehouse.connect(file)
+    try:
+        warehouse.create_tables(con)
+        con.execute(f"attach '{_quoted(published)}' as told (read_only)")
+        for table, query in told_by(dt.datetime.max).items():
+            con.execute(f"insert into {table} by name {query}")
+        con.execute("delete from raw.runs where portfolio <> $portfolio", {"portfolio": portfolio})
+        row = con.execute(
+            "select policy_json from raw.policies inner join raw.runs using (portfolio, policy_hash)"
+            " where portfolio = $portfolio order by run_number desc limit 1",
+            {"portfolio": portfolio},
+        ).fetchall()
+        if not row:
+            raise LookupError(f"{portfolio}: no run of it is published here")
+        for name, at in cuts.items():
+            con.execute(RUN_AT, {"run_id": f"cut {name}", "as_of": at})
+        con.execute(IN_ORDER)
+    finally:
+        con.close()
+    policy = policies.Policy.model_validate_json(row[0][0])
+    return Origin(file, folder, portfolio, policy, dbt)
+
+
+# Runs are numbered in the order of their as_of, so that the last run of a cut history is that of its cut.
+RUN_AT = """
+    insert into raw.runs by name
+    select * replace ($run_id as run_id, $as_of as as_of)
+    from raw.runs where $as_of not in (select as_of from raw.runs) order by run_number desc limit 1
+"""
+IN_ORDER = """
+    update raw.runs set run_number = numbered.run_number
+    from (
+        select run_id, row_number() over (order by as_of, run_number) as run_number from raw.runs
+    ) as numbered
+    where numbered.run_id = raw.runs.run_id
+"""
+
+
+def events(published: Path, count: int) -> dict[str, dt.datetime]:
+    """Instants to cut a published warehouse at: a minute beside what changed the past, then decisions.
+
+    Half of them, where there are so many, beside restatements, late bars and announcements spread over the
+    history; the rest at, or just before, decisions spread over it.
+    """
+    con = warehouse.connect(published, read_only=True)
+    try:
+        news = con.execute(NEWS).fetchall()
+        decisions = con.execute("select distinct decision_at from main.decisions order by 1").fetchall()
+    finally:
+        con.close()
+    chosen = _spread(news, count // 2)
+    cuts = {f"{what} of {symbol}": at for at, what, symbol in chosen}
+    for number, (at,) in enumerate(_spread(decisions, count - len(cuts))):
+        cuts[f"decision {number + 1}"] = at - dt.timedelta(seconds=number % 2)
+    return cuts
+
+
+NEWS = """
+    select known_at + interval 1 minute, 'after a restatement', symbol from main.bars where version > 1
+    union
+    select known_at - interval 1 minute, 'before a restatement', symbol from main.bars where version > 1
+    union
+    select known_at + interval 1 minute, 'after a late bar', symbol from main.first_prints where is_late
+    union
+    select known_at, 'as a membership is told', symbol from main.memberships
+    where known_at > '1900-01-01' and member_until is not null
+    order by all
+"""
+
+
+def _spread(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:
+    """So many rows, evenly spaced, neither the first nor the last."""
+    wanted = min(count, len(rows))
+    return [rows[(2 * place + 1) * len(rows) // (2 * wanted)] for place in range(wanted)]
 
 
 def _left_day(origin: Origin, share: float) -> dt.date:

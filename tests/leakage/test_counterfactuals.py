@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.dbt import Dbt
 from flows.guards.compare import count_compared, differences
 from flows.guards.counterfactual import POISONS, cut_off, left_cut, poison
 from flows.guards.findings import Finding
@@ -56,8 +57,7 @@ def test_one_more_day_adds_one_decision_and_changes_none(small_world: World) -> 
 def test_dbt_itself_makes_the_same_tables(small_world: World) -> None:
     """The guards run what dbt compiled; this shows that dbt runs the same."""
     file = small_world.rebuilt("made by dbt")
-    dbt = small_world.dbt
-    type(dbt).__mro__[1].run(dbt.on(file), exclude=["source:steps+"])
+    Dbt(file).run(exclude=["source:steps+"])
     tables = ["main.signals", "main.examples", "main.data_quality", "main.labels"]
     assert differences(small_world.whole, file, RUNS[-1], tables=tables) == []
 

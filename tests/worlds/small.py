@@ -108,7 +108,7 @@ class World:
 
     @cached_property
     def grown(self) -> "Grown":
-        """The same, landed and run four times as a user would: `raw` and `steps` grow, `main` is made anew."""
+        """The same, landed and run four times, as a user would."""
         file = self.folder / "grown" / PUBLISHED
         before = self.folder / "before" / PUBLISHED
         file.parent.mkdir()

@@ -115,7 +115,11 @@ def test_the_events_happened(small_world: World) -> None:
                 and bars.known_at = timestamp '{known_at}' and bars.session_date < date '{ex_date}'
                 and abs(bars.close / first.close - {factor}) < 1e-12
         """
+        assert told(adjusted) == told(
+            f"select count(*) from main.bars where symbol = '{symbol}' and version = 2"
+        )
         assert told(adjusted) > 300
+        assert told(f"select max(version) from main.bars where symbol = '{symbol}'") == 2
     listed_at = told(f"select listed_at from main.assets where symbol = '{small.LISTED_LATE}'")
     assert listed_at == RUNS[1]
 

@@ -30,7 +30,7 @@ Tell = Callable[[str], Any]
 
 @dataclass(frozen=True)
 class Check:
-    """What one guard looked at, in words with counts, and what it found; `undecided` are places to look at."""
+    """What one guard looked at, in words with counts, what it found, and places it leaves to the reader."""
 
     guard: str
     looked_at: str
@@ -203,7 +203,7 @@ def _canaries(worlds: Any, place: Path, origin: Origin, select: str) -> Check:
 
 
 def _worlds() -> Any:
-    """The worlds live with the tests, in the project's folder, which is not where an installed command looks."""
+    """The worlds live with the tests, in the project's folder, where an installed command does not look."""
     if str(PROJECT) not in sys.path:
         sys.path.append(str(PROJECT))
     import tests.worlds.canaries
@@ -251,7 +251,7 @@ def _keep(folder: Path, checks: Sequence[Check], lock_wait: float) -> str | None
 
 
 def _rows(check: Check) -> Iterator[dict[str, Any]]:
-    """One row a finding and a place undecided; a guard that found nothing has one that says what it looked at."""
+    """One row a finding and an undecided place; of a guard that found nothing, what it looked at."""
     row = {"guard": check.guard, "place": "all", "verdict": "clean", "leak": None, "line": None}
     row |= {"evidence": check.looked_at, "row_known_then": None, "row_with_later": None}
     for found in check.findings:

@@ -33,17 +33,17 @@ def check(file: Path, tables: Sequence[str] = ()) -> list[Finding]:
 def examine(file: Path, tables: Sequence[str] = ()) -> Examined:
     """Recompute what raw tables say, and compare it with what a warehouse publishes.
 
-    `tables` are names as `order_fills` or `main.order_fills`; all that the guard knows and the file has,
-    unless given. Nothing derived is read but positions, weights and the flag of excluded assets, and what is
-    compared. Raises ValueError for a table that is not there or not known, and where nothing was compared.
+    `tables` are names as `order_fills`, or `raw.bars`; all that the guard knows and the file has, unless
+    given. Nothing derived is taken as it is but positions, weights and the flag of excluded assets. Raises
+    ValueError for a table that is not there or not known, and where nothing was compared.
     """
     con = warehouse.connect(file, read_only=True)
     try:
-        wanted = {table.partition(".")[2] or table for table in tables}
+        wanted = {table.removeprefix("main.") for table in tables}
         findings: list[Finding] = []
         rows: dict[str, int] = {}
         for claim in _claims(con):
-            name = claim.table.partition(".")[2]
+            name = claim.table.removeprefix("main.")
             if (wanted and name not in wanted) or not naming.exists(con, claim.table):
                 continue
             found, count = naming.compare(con, claim)

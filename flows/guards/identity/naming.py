@@ -48,10 +48,17 @@ class Claim:
 
 @dataclass
 class Said:
-    """Differences of one table under one leak."""
+    """Differences of one table under one leak; `count` is that of the column with the most."""
 
     evidence: list[str] = field(default_factory=list)
     rows: tuple[str, str] | None = None
+    count: int = 0
+
+    def add(self, count: int, evidence: str, published: str, recomputed: str) -> None:
+        """One more difference, and the two rows that show it."""
+        self.count = max(self.count, count)
+        self.evidence.append(evidence)
+        self.rows = self.rows or (published, recomputed)
 
 
 def exists(con: duckdb.DuckDBPyConnection, table: str) -> bool:
@@ -62,14 +69,14 @@ def exists(con: duckdb.DuckDBPyConnection, table: str) -> bool:
 
 
 def compare(con: duckdb.DuckDBPyConnection, claim: Claim) -> tuple[list[Finding], int]:
-    """Findings of one table, one for each leak, and how many published rows were compared."""
+    """Findings of one table, one for each leak, most rows first; and how many published rows were compared."""
     names = [*claim.keys, *(column.name for column in claim.columns)]
     source = f"({claim.source})" if claim.source else claim.table
     published = con.execute(f"select {', '.join(names)} from {source}").df()
     expected = claim.expected.reset_index(drop=True)
     ours, theirs = _matched(published, expected, claim.keys)
     said: dict[str, Said] = {}
-    _say_extra(said, claim, published, expected, ours, theirs)
+    _say_extra(said, claim, published, ours, theirs)
     if claim.is_whole:
         _say_absent(said, claim, published, expected, theirs)
     is_paired = theirs >= 0
@@ -79,9 +86,10 @@ def compare(con: duckdb.DuckDBPyConnection, claim: Claim) -> tuple[list[Finding]
     )
     for column in claim.columns:
         _say_differing(said, claim, column, *pairs)
-    place = claim.table.partition(".")[2]
+    place = claim.table.removeprefix("main.")
+    most_first = sorted(said.items(), key=lambda item: -item[1].count)
     findings = [
-        Finding(GUARD, leak, place, "; ".join(one.evidence), rows=one.rows) for leak, one in said.items()
+        Finding(GUARD, leak, place, "; ".join(one.evidence), rows=one.rows) for leak, one in most_first
     ]
     return findings, len(published)
 
@@ -104,23 +112,20 @@ def _matched(
 
 
 def _say_extra(
-    said: dict[str, Said],
-    claim: Claim,
-    published: pd.DataFrame,
-    expected: pd.DataFrame,
-    ours: np.ndarray,
-    theirs: np.ndarray,
+    said: dict[str, Said], claim: Claim, published: pd.DataFrame, ours: np.ndarray, theirs: np.ndarray
 ) -> None:
     is_extra = theirs < 0
     if claim.is_whole:
         is_extra |= pd.Series(ours).duplicated().to_numpy()
     if is_extra.any():
         row = published[is_extra].iloc[0]
-        one = said.setdefault(claim.extra, Said())
-        one.evidence.append(
-            f"{int(is_extra.sum())} of {len(published)} rows should not be, at {_text(row, claim.keys)}"
+        count = int(is_extra.sum())
+        said.setdefault(claim.extra, Said()).add(
+            count,
+            f"{count} of {len(published)} rows should not be, at {_text(row, claim.keys)}",
+            _text(row, published.columns),
+            "no such row",
         )
-        one.rows = one.rows or (_text(row, published.columns), "no such row")
 
 
 def _say_absent(
@@ -133,11 +138,13 @@ def _say_absent(
     rows = expected[is_absent]
     named = [name for name in expected.columns if name.startswith("absent@")]
     leaks = [name.split("@")[1] for name in named if rows[name].to_numpy(dtype=bool).all()]
-    one = said.setdefault(leaks[0] if leaks else claim.absent, Said())
-    one.evidence.append(
-        f"{len(rows)} of {len(expected)} rows are missing, at {_text(rows.iloc[0], claim.keys)}"
+    row = rows.iloc[0]
+    said.setdefault(leaks[0] if leaks else claim.absent, Said()).add(
+        len(rows),
+        f"{len(rows)} of {len(expected)} rows are missing, at {_text(row, claim.keys)}",
+        "no such row",
+        _text(row, published.columns),
     )
-    one.rows = one.rows or ("no such row", _text(rows.iloc[0], published.columns))
 
 
 def _say_differing(
@@ -147,17 +154,18 @@ def _say_differing(
     if not is_wrong.any():
         return
     ours, theirs = published[is_wrong], expected[is_wrong]
-    one = said.setdefault(_leak(column, ours[column.name], theirs), Said())
     place = 0
     if pd.api.types.is_numeric_dtype(theirs[column.name]):
         gap = (ours[column.name].astype(float) - theirs[column.name].astype(float)).abs().fillna(np.inf)
         place = int(gap.to_numpy().argmax())
     row, again = ours.iloc[place], theirs.iloc[place]
-    one.evidence.append(
+    said.setdefault(_leak(column, ours[column.name], theirs), Said()).add(
+        len(ours),
         f"{column.name} differs in {len(ours)} of {len(published)} rows, at {_text(row, claim.keys)}:"
-        f" published {row[column.name]}, recomputed {again[column.name]}"
+        f" published {row[column.name]}, recomputed {again[column.name]}",
+        _text(row, published.columns),
+        _text(again, published.columns),
     )
-    one.rows = one.rows or (_text(row, published.columns), _text(again, published.columns))
 
 
 def _leak(column: Column, published: pd.Series, expected: pd.DataFrame) -> str:

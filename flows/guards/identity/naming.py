@@ -32,7 +32,8 @@ class Claim:
     """A published table as it should be.
 
     `expected` has `keys` and the columns. Its columns `<column>@<leak>` hold what a known error would give,
-    and `absent@<leak>` says of which rows the absence would show that leak. Where not `is_whole`, rows may be
+    and `absent@<leak>` says of which rows the absence would show that leak. A row is told of once, by the
+    first of `columns` that differs: what comes after follows from it. Where not `is_whole`, rows may be
     missing, and several published rows may stand for one key. `source` is a query to read the table through.
     """
 
@@ -69,7 +70,7 @@ def exists(con: duckdb.DuckDBPyConnection, table: str) -> bool:
 
 
 def compare(con: duckdb.DuckDBPyConnection, claim: Claim) -> tuple[list[Finding], int]:
-    """Findings of one table, one for each leak, most rows first; and how many published rows were compared."""
+    """Findings of one table, one for each leak, most rows first; and how many rows were compared."""
     names = [*claim.keys, *(column.name for column in claim.columns)]
     source = f"({claim.source})" if claim.source else claim.table
     published = con.execute(f"select {', '.join(names)} from {source}").df()
@@ -84,8 +85,12 @@ def compare(con: duckdb.DuckDBPyConnection, claim: Claim) -> tuple[list[Finding]
         published[is_paired].reset_index(drop=True),
         expected.iloc[theirs[is_paired]].reset_index(drop=True),
     )
+    is_told = np.zeros(int(is_paired.sum()), bool)
     for column in claim.columns:
-        _say_differing(said, claim, column, *pairs)
+        is_wrong = ~is_told & ~_equal(pairs[0][column.name], pairs[1][column.name])
+        if is_wrong.any():
+            _say_differing(said, claim, column, *(rows[is_wrong] for rows in pairs))
+        is_told |= is_wrong
     place = claim.table.removeprefix("main.")
     most_first = sorted(said.items(), key=lambda item: -item[1].count)
     findings = [
@@ -148,12 +153,9 @@ def _say_absent(
 
 
 def _say_differing(
-    said: dict[str, Said], claim: Claim, column: Column, published: pd.DataFrame, expected: pd.DataFrame
+    said: dict[str, Said], claim: Claim, column: Column, ours: pd.DataFrame, theirs: pd.DataFrame
 ) -> None:
-    is_wrong = ~_equal(published[column.name], expected[column.name])
-    if not is_wrong.any():
-        return
-    ours, theirs = published[is_wrong], expected[is_wrong]
+    """`ours` are the published rows that differ, `theirs` the recomputed ones."""
     place = 0
     if pd.api.types.is_numeric_dtype(theirs[column.name]):
         gap = (ours[column.name].astype(float) - theirs[column.name].astype(float)).abs().fillna(np.inf)
@@ -161,10 +163,10 @@ def _say_differing(
     row, again = ours.iloc[place], theirs.iloc[place]
     said.setdefault(_leak(column, ours[column.name], theirs), Said()).add(
         len(ours),
-        f"{column.name} differs in {len(ours)} of {len(published)} rows, at {_text(row, claim.keys)}:"
+        f"{column.name} differs in {len(ours)} rows, at {_text(row, claim.keys)}:"
         f" published {row[column.name]}, recomputed {again[column.name]}",
-        _text(row, published.columns),
-        _text(again, published.columns),
+        _text(row, ours.columns),
+        _text(again, ours.columns),
     )
 
 

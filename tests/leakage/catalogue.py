@@ -48,6 +48,11 @@ class Mutant:
         return any(edit.file.startswith(LANDING) or edit.file in steps for edit in self.edits)
 
     @property
+    def is_sql(self) -> bool:
+        """Whether dbt must parse the project again."""
+        return any(edit.file.startswith(("models/", "macros/", "tests/")) for edit in self.edits)
+
+    @property
     def language(self) -> str:
         """`python` where a Python file is edited, else `sql`."""
         return "python" if any(edit.file.endswith(".py") for edit in self.edits) else "sql"

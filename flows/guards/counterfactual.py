@@ -123,7 +123,7 @@ def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: 
     """
     file = origin.known_by(at, f"cut {event}")
     made = _make(origin, file, until)
-    return _findings("cut_off", f"{event} ({at})", differences(whole, file, at, tables=made))
+    return _findings(origin, "cut_off", f"{event} ({at})", differences(whole, file, at, tables=made))
 
 
 def poison(
@@ -132,7 +132,8 @@ def poison(
     """What is known at a cut and is not the same when other values came after it."""
     file = origin.poisoned(at, how, f"poison {how} {event}")
     made = _make(origin, file, until)
-    return _findings("poison", f"{event} ({at}), {how} after it", differences(file, whole, at, tables=made))
+    found = differences(file, whole, at, tables=made)
+    return _findings(origin, "poison", f"{event} ({at}), {how} after it", found)
 
 
 def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:
@@ -142,7 +143,7 @@ def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:
     origin.dbt.on(file).run(select=[f"+{table}" for table in FIXED_LOOK_BACK])
     tables = [f"main.{table}" for table in FIXED_LOOK_BACK]
     found = differences(file, whole, origin.last_run(), tables=tables, conditions=_past_warm_up(since))
-    return _findings("left_cut", f"bars before {since} gone", found)
+    return _findings(origin, "left_cut", f"bars before {since} gone", found)
 
 
 def _make(origin: Origin, file: Path, until: str) -> list[str]:
@@ -160,11 +161,15 @@ def _make(origin: Origin, file: Path, until: str) -> list[str]:
     return [name for (name,) in rows if name not in OUTSIDE]
 
 
-def _findings(guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:
-    """One finding for the table in which a difference first shows, with those it reaches named after it."""
+def _findings(origin: Origin, guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:
+    """One finding for the table in which a difference first shows, with how many it reaches after it.
+
+    First in order of lineage: DuckDB numbers tables by name when a file is opened again.
+    """
     if not found:
         return []
-    first, *others = found
+    lineage = {name: number for number, name in enumerate(origin.dbt.compiled())}
+    first, *others = sorted(found, key=lambda one: lineage[one.table.partition(".")[2]])
     reached = f"; and {len(others)} tables after it" if others else ""
     return [
         Finding(

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from flows import pipeline
-from flows.guards import counterfactual
+from flows.guards import counterfactual, generic_tests
 from flows.guards.compare import differences
-from flows.guards.compiled import CompiledDbt, Failure
+from flows.guards.compiled import CompiledDbt
 from flows.guards.counterfactual import Origin, told_by
 from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
@@ -22,9 +22,8 @@ from python_steps import policy as policies
 from tests.leakage.catalogue import Mutant
 from tests.worlds import small
 
-# Generic tests of the geometry of windows; what they find is a leak of evaluation.
-GEOMETRY = ("spans_in_order", "targets_withheld", "spans_inside_windows")
-TESTED = {"never_goes_back": "event_time", "not_before": "early_profit", "value_agrees": "untrue_profit"}
+# Leaks that generic tests find in the geometry of windows.
+GEOMETRY = ("no_purge", "test_in_train")
 
 # Cuts for an edit that names none, and what stands after them when they are poisoned.
 CUTS = (
@@ -109,16 +108,16 @@ class Bench:
         return file
 
     @cached_property
-    def failures(self) -> list[Failure]:
+    def tested(self) -> list[Finding]:
         """What dbt's generic tests find in the whole."""
-        return self.dbt.on(self.whole).failures(select=[self.until] if self.until else [])
+        return generic_tests.check(self.dbt, self.whole, [self.until] if self.until else [])
 
 
 def land(folder: Path) -> None:
     """The small world, told in the project as it stands, and its dbt, compiled, for the trials to come."""
     folder.mkdir()
     world = small.build(folder)
-    world.dbt.upstream("target_exposures")
+    world.dbt.compiled()
     parsed = (world.dbt.manifest, world.dbt.selections)  # together, so that they share their nodes
     (folder / "parsed.pickle").write_bytes(pickle.dumps(parsed))
 
@@ -178,20 +177,11 @@ def _python(bench: Bench) -> list[Finding]:
 
 
 def _tests(bench: Bench) -> list[Finding]:
-    return [
-        _of(failure, "tests", TESTED.get(failure.kind, "anticipates"))
-        for failure in bench.failures
-        if failure.kind not in GEOMETRY
-    ]
+    return [finding for finding in bench.tested if finding.leak not in GEOMETRY]
 
 
 def _geometry(bench: Bench) -> list[Finding]:
-    return [_of(failure, "geometry", "no_purge") for failure in bench.failures if failure.kind in GEOMETRY]
-
-
-def _of(failure: Failure, guard: str, leak: str) -> Finding:
-    evidence = f"dbt's {failure.kind} finds {failure.count} rows, the first {failure.rows[0]}"
-    return Finding(guard, leak, failure.models[0], evidence)
+    return [finding for finding in bench.tested if finding.leak in GEOMETRY]
 
 
 def _identity(bench: Bench) -> list[Finding]:

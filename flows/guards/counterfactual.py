@@ -162,13 +162,10 @@ def _make(origin: Origin, file: Path, until: str) -> list[str]:
 
 
 def _findings(origin: Origin, guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:
-    """One finding for the table in which a difference first shows, with how many it reaches after it.
-
-    First in order of lineage: DuckDB numbers tables by name when a file is opened again.
-    """
+    """One finding for the table in which a difference first shows, with how many it reaches after it."""
     if not found:
         return []
-    lineage = {name: number for number, name in enumerate(origin.dbt.compiled())}
+    lineage = _lineage(origin.dbt)
     first, *others = sorted(found, key=lambda one: lineage[one.table.partition(".")[2]])
     reached = f"; and {len(others)} tables after it" if others else ""
     return [
@@ -180,6 +177,21 @@ def _findings(origin: Origin, guard: str, event: str, found: Sequence[Difference
             rows=first.rows,
         )
     ]
+
+
+def _lineage(dbt: CompiledDbt) -> dict[str, tuple[int, int]]:
+    """Models by when a run makes them: what a Python step fills comes after all that the step reads.
+
+    The file does not tell: DuckDB numbers tables by name when it is opened again.
+    """
+    steps = (pipeline.LEARNED, pipeline.BELIEVED, pipeline.ALLOCATED)
+    nodes = {node.name: node for node in dbt.manifest.nodes.values() if node.resource_type == "model"}
+    stages: dict[str, int] = {}
+    for name in dbt.compiled():
+        own = next((number for number, tables in enumerate(steps, 1) if name in tables), 0)
+        read = [one.split(".")[-1] for one in nodes[name].depends_on.nodes if one.startswith("model.")]
+        stages[name] = max([own, *(stages[model] for model in read)])
+    return {name: (stage, number) for number, (name, stage) in enumerate(stages.items())}
 
 
 def told_by(until: dt.datetime) -> dict[str, str]:

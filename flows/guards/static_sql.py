@@ -18,9 +18,9 @@ import yaml
 from sqlglot import exp, parse_one
 from sqlglot.errors import SqlglotError
 
+from flows.guards import static_sql_rules as rules
 from flows.guards.findings import Finding
-from flows.guards.static_sql_facts import KNOWN, UNSTAMPED, Rel, Table, Token, export, source
-from flows.guards.static_sql_rules import name_of
+from flows.guards.static_sql_facts import KNOWN, UNSTAMPED, Rel, Table, Token, as_named, export, source
 from flows.guards.static_sql_scopes import Reader, Unresolved
 
 GUARD = "static_sql"
@@ -213,19 +213,21 @@ def _checked(
         rel = Rel({})
     if model.materialized == "incremental":
         reader.found["build_state", None, "an incremental model keeps what an earlier run built"] = None
+    rules.finish(reader)
     table, rows, columns = export(name, [rel])
-    used: dict[Exempt, int] = {}
+    used: dict[Exempt, Token] = {}
     for token, column in _open(table, rows, columns):
         stamp = rel.columns.get("known_at")
-        leak, line, evidence = name_of(reader, token, stamp)
-        leaf = token.path[-1]
-        about = (name, leak, reader.seen[leaf].table, reader.conditions)
-        exempt = next((e for e in allowed if e.covers(*about) and used.get(e, leaf) == leaf), None)
+        leak, line, evidence = rules.name_of(reader, token, stamp)
+        about = (name, leak, reader.seen[token.path[-1]].table, reader.conditions)
+        exempt = next((e for e in allowed if e.covers(*about) and used.get(e, token) == token), None)
         if exempt is not None:
-            used[exempt] = leaf
+            used[exempt] = token
         else:
             where = f" (in {column})" if column else ""
             reader.found[leak, line, evidence + where] = None
+    if reader.found or reader.undecided:
+        table = as_named(table)
     findings = {(leak, line): evidence for leak, line, evidence in reversed(reader.found)}
     return (
         table,

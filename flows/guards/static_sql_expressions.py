@@ -53,9 +53,9 @@ def holds(reader: Reader, node: exp.Expression, scope: Scope, *, is_needed: bool
             scope.unite(left.ident, right.ident)
     scope.held.append(node)
     reader.held(node, scope)
+    rules.kept(reader, node, scope, fact)
     if is_needed:
         scope.row |= col.needs
-        rules.kept(reader, node, scope, fact)
 
 
 def _children(reader: Reader, nodes: Iterable[exp.Expression], scope: Scope) -> list[Col]:
@@ -103,7 +103,7 @@ def _cast(reader: Reader, node: exp.Cast, scope: Scope) -> Col:
     col = fact(reader, node.this, scope)
     if node.to.is_type("date") and col.kind in STAMPS:
         return replace(col, kind=DAY, least=NONE, ident=None, early=_event(col))
-    if node.to.is_type("timestamp", "timestamptz", "date") or col.kind not in TIMES:
+    if node.to.is_type("timestamp", "timestampntz", "timestamptz", "date") or col.kind not in TIMES:
         return col
     return replace(col, kind=VALUE, least=NONE)
 
@@ -280,7 +280,7 @@ def _compared(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
     needs, names = _all(whole)
     if isinstance(node, exp.EQ | exp.NullSafeEQ):
         rules.equal(reader, node, left, right)
-        edges = _bounds(whole[0], right) | _bounds(whole[1], left)
+        edges = _bounds(reader, whole[0], right) | _bounds(reader, whole[1], left)
         return Col(needs=needs, names=names, edges=edges)
     if type(node) not in _COMPARED:
         return Col(needs=needs, names=names)
@@ -288,18 +288,25 @@ def _compared(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
     low, high = (left, right) if place == 0 else (right, left)
     low_whole = whole[place]
     rules.ordered(reader, node, low, high, is_strict)
-    if low_whole.kind == KNOWN and high.col.kind in STAMPS:
+    edges = _bounds(reader, low_whole, high)
+    if low_whole.kind == KNOWN and high.col.kind in STAMPS and not _is_last(reader, low_whole):
         # Whether a row was known by an instant is known at the instant.
         needs = high.col.needs - low_whole.least
-    edges = _bounds(low_whole, high)
     for high_tokens, token in edges:
         if token.column.endswith("known_at"):
             reader.seen[token.path[-1]].tags |= {f"by:{bound.column}" for bound in high_tokens}
     return Col(needs=needs, names=names, edges=edges)
 
 
-def _bounds(low: Col, high: Side) -> frozenset[Edge]:
+def _is_last(reader: Reader, col: Col) -> bool:
+    """Whether a stamp is the last of a whole table: a row later puts it off, and what it let in goes."""
+    return col.is_max and any("aggregated" in reader.seen[n].tags for token in col.least for n in token.path)
+
+
+def _bounds(reader: Reader, low: Col, high: Side) -> frozenset[Edge]:
     """Once the high side is past, so is all that is never later than the low one."""
+    if _is_last(reader, low):
+        return frozenset()
     if low.kind not in STAMPS or high.is_optional or high.shift > 0 or high.col.kind not in STAMPS:
         return frozenset()
     ident = high.col.ident

@@ -296,6 +296,20 @@ def export(name: str, rels: list[Rel]) -> tuple[Table, set[Token], dict[str, set
     return Table(name, shapes, row_guard), rows_open, open_
 
 
+def as_named(table: Table) -> Table:
+    """The table as the names of its columns promise it: what leaks in it is not found again downstream."""
+    stamps = frozenset(name for name in table.columns if kind_of(name) in STAMPS)
+    guard = "known_at" if "known_at" in table.columns else None
+    columns = {}
+    settled_later = {"label", "status", "unit_return", "net_return", "target"} & table.columns.keys()
+    for name, shape in table.columns.items():
+        kind = kind_of(name)
+        is_late = kind == KNOWN or (name == "decision_at" and not settled_later)
+        earlier = stamps - {name} if is_late else shape.earlier
+        columns[name] = Shape(axis_of(kind), kind, guard if shape.guard else None, earlier)
+    return Table(table.name, columns, guard if table.guard else None)
+
+
 def _stamp(rel: Rel, column: str) -> Tokens:
     return rel.columns[column].least
 

@@ -38,6 +38,9 @@ PROFITS = {"order_returns", "order_fills", "order_exits", "strategy_pnl", "in_sa
            "span_sums", "block_sums", "settled_spans", "portfolio_returns"}  # fmt: skip
 HELD = {"positions", "scores", "readings", "forecasts", "steps.forecasts"}
 
+# Where a row is read under the stamp of a decision, and must not be older than the study allows.
+FRESH = {"readings": "signals", "examples": "decision_bars"}
+
 
 def clock(reader: Reader, node: exp.Expression, name: str) -> None:
     """No model reads a clock or throws dice."""
@@ -89,8 +92,14 @@ def equal(reader: Reader, node: exp.Expression, left: Side, right: Side) -> None
     if one is None or other is None or one is other:
         return
     if left.col.axis and right.col.axis and shift:
-        (one if shift < 0 else other).tags.add("forward")
-        (other if shift < 0 else one).tags.add("backward")
+        later, earlier = (one, other) if shift < 0 else (other, one)
+        later.tags.add("forward")
+        earlier.tags.add("backward")
+        if later.tables & HELD and earlier.tables & PROFITS:
+            reader.note("early_fill", node, f"held only after the return began: {node.sql('duckdb')}")
+    if _last(left.col) == _last(right.col) == "symbol":
+        one.tags.add("symbol=")
+        other.tags.add("symbol=")
     if {left.col.kind, right.col.kind} <= {DATE, DAY}:
         one.tags.add("date=")
         other.tags.add("date=")
@@ -101,12 +110,15 @@ def ordered(reader: Reader, node: exp.Expression, low: Side, high: Side, is_stri
     """What an inequality says of the side that lies later."""
     one, other = _use(reader, low.col), _use(reader, high.col)
     if one is not None and other is not None and one is not other and low.col.axis and high.col.axis:
-        other.tags.add("forward")
+        is_recent = high.col.kind == KNOWN and low.col.kind != KNOWN and low.shift < 0
+        other.tags.add("recent" if is_recent else "forward")
         one.tags.add("backward")
         if low.col.kind in {DATE, DAY, EVENT}:
             one.tags.add("date<=")
         if high.shift > 0 or low.shift < 0:
             one.tags.add("allowance")
+    elif one is not None and one is other and high.col.kind == KNOWN and low.shift < 0:
+        one.tags.add("recent")
     _dates(reader, node, low.col, high.col, is_equal=False)
     _half_open(reader, node, low.col, high, is_strict)
     _first_session(reader, node, low, high)
@@ -227,7 +239,7 @@ def link(reader: Reader, scope: Scope) -> None:
     for number, rel in uses:
         for other_number, other in uses:
             if number != other_number:
-                _same_bar(scope, rel, other)
+                _same_bar(reader, scope, rel, other)
                 _earlier_row(reader, scope, (number, rel), (other_number, other))
     _two_vintages(reader, scope)
     for number, rel in uses:
@@ -247,7 +259,7 @@ def _are_equal(scope: Scope, one: Rel, other: Rel, column: str) -> bool:
     )
 
 
-def _same_bar(scope: Scope, rel: Rel, other: Rel) -> None:
+def _same_bar(reader: Reader, scope: Scope, rel: Rel, other: Rel) -> None:
     """A derived row of a bar is known when the bar is: whoever stands on the same bar covers it."""
     columns = rel.columns
     if "session_date" not in columns or "decision_at" in columns or not _are_equal(scope, rel, other, "symbol"):
@@ -255,15 +267,16 @@ def _same_bar(scope: Scope, rel: Rel, other: Rel) -> None:
     stamp, date = columns.get("known_at"), columns["session_date"].ident
     if stamp is None or stamp.is_max or stamp.ident is None or date is None:
         return
+    if "quarantined_bars" in reader.seen[stamp.ident.path[-1]].table:
+        return
     if "version" in columns and not _says(scope, "version", "1"):
         return
     if "vintage" in columns and not (_says(scope, "is_own") or _is_shared(scope, columns["vintage"])):
         return
-    theirs = [
-        col for name, col in other.columns.items() if col.kind == DATE and col.ident and name != "rebalance_date"
-    ]
-    if any(scope.root(col.ident) == scope.root(date) for col in theirs if col.ident) and other.row:
-        scope.edges |= {(other.row, stamp.ident)} if stamp.ident not in other.row else set()
+    for name, col in other.columns.items():
+        if col.kind == DATE and col.ident and col.needs and name != "rebalance_date":
+            if scope.root(col.ident) == scope.root(date) and stamp.ident not in col.needs:
+                scope.edges.add((col.needs, stamp.ident))
 
 
 def _says(scope: Scope, column: str, value: str | None = None) -> bool:
@@ -399,9 +412,34 @@ def select(reader: Reader, node: exp.Select, columns: Mapping[str, Col], scope: 
         table.args.get("sample") is not None for table in node.find_all(exp.Table)
     ):
         reader.note("build_state", node, "another sample of the rows at each build")
-    windows = [rel for _, rel in scope.uses.values() if rel.table and rel.table.name == "labels"]
-    if windows:
+    if any(rel.table and rel.table.name == "labels" for _, rel in scope.uses.values()):
         _labels(reader, node, columns)
+    if "embargo_at" in columns and (placed := _placing(node, scope)) is not None:
+        columns_ = {column.name.lower() for held in placed for column in held.find_all(exp.Column)}
+        if "embargo" not in columns_:
+            reader.note("no_purge", node, "embargo_at is placed without the embargo")
+
+
+def _placing(node: exp.Select, scope: Scope) -> list[exp.Expression] | None:
+    """The conditions that place the table from which `embargo_at` comes; None where it is passed on."""
+    part = next((e for e in node.expressions if e.alias_or_name.lower() == "embargo_at"), None)
+    bare = part.unalias() if part is not None else None
+    if not isinstance(bare, exp.Column) or bare.name.lower() == "embargo_at":
+        return None
+    return [held for held in scope.held if any(c.table == bare.table for c in held.find_all(exp.Column))]
+
+
+def finish(reader: Reader) -> None:
+    """Leaks that show once a whole model is read."""
+    table = FRESH.get(reader.model)
+    for use in list(reader.seen.values()):
+        if use.table == table and "recent" not in use.tags:
+            evidence = f"a row of {table} may be of any age under a fresh stamp"
+            reader.found["filled_forward", use.line, evidence] = None
+        if use.table == "labels" and reader.model == "examples" and "by:embargo_at" not in use.tags:
+            is_late = any(tag.startswith("by:test_until") for tag in use.tags)
+            leak = "test_in_train" if is_late else "no_purge"
+            reader.found[leak, use.line, "labels not bounded by the embargo"] = None
 
 
 def _labels(reader: Reader, node: exp.Select, columns: Mapping[str, Col]) -> None:
@@ -430,42 +468,40 @@ def name_of(reader: Reader, token: Token, stamp: Col | None) -> tuple[str, int, 
 
 
 def _leak(reader: Reader, leaf: Use, tags: set[str], stamp: Col | None) -> str:
-    if leaf.table == "labels":
+    tables = leaf.tables
+    if "labels" in tables:
         if reader.model != "examples":
             return "target_in_features"
         return "test_in_train" if any(t.startswith("by:test_until") for t in tags) else "no_purge"
-    if leaf.table == "memberships":
+    if "memberships" in tables or (tables <= {"raw.assets", "raw.study"} and tables):
         return "survivorship"
     if "aggregated" in tags or "scalar" in tags:
-        if leaf.table in PROFITS:
+        if tables & PROFITS:
             return "chosen_by_result"
         return "survivorship" if "filter" in tags else "whole_sample"
     if "filter" in tags:
         return "survivorship"
     if stamp is not None and stamp.early:
         return stamp.early
-    if stamp is not None and stamp.kind == EVENT:
-        name = _last(stamp) or ""
-        return {"opened_at": "unfinished_bar"}.get(name, "loader_clock")
     if stamp is not None and stamp.kind in {DATE, DAY}:
         return "event_time"
-    if leaf.table in HELD and "forward" in tags:
+    if stamp is not None and stamp.kind == EVENT:
+        return {"opened_at": "unfinished_bar"}.get(_last(stamp) or "", "loader_clock")
+    if tables & HELD and "forward" in tags:
         return "early_fill"
     if "allowance" in tags:
         return "not_simultaneous"
     if "forward" in tags and not any(t.startswith("by:") for t in tags):
         return "looks_ahead"
-    if leaf.table in {"steps.forecasts", "forecasts"}:
+    if tables & {"steps.forecasts", "forecasts"}:
         return "test_in_train"
-    if leaf.table in PROFITS:
+    if tables & PROFITS:
         return "early_profit"
     if "date<=" in tags:
         return "event_time"
-    if "date=" in tags:
-        return "not_simultaneous"
     if leaf.version_of is not None and "version" in leaf.version_of.columns:
         return "restated_value"
-    return "event_time"
+    return "not_simultaneous" if "date=" in tags and "symbol=" not in tags else "event_time"
 
 
 __all__ = ["VALUE", "Mapping", "conjuncts", "name_of"]

@@ -47,6 +47,7 @@ class Use:
     leak: str | None = None
     evidence: str = ""
     version_of: Table | None = None
+    tables: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ class Reader:
     def number(self, alias: str, table: str, node: exp.Expression) -> int:
         """A new use of a table, subquery or window."""
         number = len(self.seen)
-        self.seen[number] = Use(alias, table, line_of(node) or 1)
+        self.seen[number] = Use(alias, table, line_of(node) or 1, tables={table})
         return number
 
     def held(self, node: exp.Expression, scope: Scope) -> None:
@@ -141,7 +142,10 @@ class Reader:
         def origin(part: exp.Expression) -> exp.Expression:
             if not isinstance(part, exp.Column) or isinstance(part.this, exp.Star):
                 return part
-            ident = self.column(part, scope).ident
+            try:
+                ident = self.column(part, scope).ident
+            except Unresolved:  # a column of a query inside, or the variable of a list
+                return part
             return exp.column(ident.column, self.seen[ident.path[-1]].table) if ident else part
 
         self.conditions.add(node.transform(origin).sql("duckdb").lower())
@@ -192,6 +196,8 @@ class Reader:
             ]
         table, rows_open, open_ = export("union", branches)
         number = self.number("union", "union", node)
+        everything = [col for branch in branches for col in branch.columns.values()]
+        self.seen[number].tables = {name.rpartition(".")[0] for col in everything for name in col.names}
         rel = use(table, number)
         rel.table = None
         rel.row = frozenset(t for t in rel.row if t.column != "~") | rows_open
@@ -234,13 +240,15 @@ class Reader:
             holds(self, part, scope, is_needed=True)
         row = frozenset(scope.row)
         keys = self._keys(node, scope)
+        is_counted = having is not None and bool(fact(self, having.this, scope).needs)
         if keys is not None:
+            pooled = {t for t in row if any("aggregated" in self.seen[n].tags for n in t.path)}
             if not any(col.axis != 0 for col in keys):
                 for number, _ in scope.uses.values():
                     self.seen[number].tags.add("aggregated")
-            grouped = {col.ident for col in keys if col.ident}
-            if all(not col.needs for col in columns.values() if col.ident not in grouped):
-                row = NONE  # the first of all is first whatever comes later
+            grouped = {col.ident for col in keys if col.ident and col.kind in {KEY, ORDINAL, VERSION}}
+            if not is_counted and all(not c.needs for c in columns.values() if c.ident not in grouped):
+                row = frozenset(pooled)  # the first of all is first whatever comes later
                 columns = {name: replace(col, needs=NONE) for name, col in columns.items()}
         elif self._says_only_who(columns, scope):
             row = NONE
@@ -407,7 +415,7 @@ def named(name: str, col: Col) -> Col:
     kind = kind_of(name)
     if kind == UNTIL and col.kind in STAMPS:
         return replace(col, kind=UNTIL)
-    if col.kind == "value" and kind in TIMES | {ORDINAL, VERSION, KEY} and not col.needs and col.axis == 0:
+    if col.kind == "value" and kind in TIMES | {ORDINAL, VERSION, KEY} and not col.needs and col.axis in (0, 1):
         return replace(col, kind=kind, axis=0 if kind == KEY else 1)
     if col.kind == "value" and kind == KEY:
         return replace(col, kind=KEY)
@@ -435,10 +443,13 @@ def _sides(node: exp.Expression) -> Iterator[exp.Expression]:
 
 def _aggregates(node: exp.Expression) -> bool:
     """Whether an expression sums up rows of its own select."""
-    if isinstance(node, exp.Window | exp.Query):
-        return any(_aggregates(part) for part in node.this.iter_expressions()) if isinstance(
-            node, exp.Window
-        ) else False
+    if isinstance(node, exp.Query):
+        return False
+    if isinstance(node, exp.Window):
+        node = node.this
+        while isinstance(node, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
+            node = node.this
+        return any(_aggregates(part) for part in node.iter_expressions())
     if isinstance(node, exp.AggFunc) and not isinstance(node, exp.Explode):
         return True
     return any(_aggregates(part) for part in node.iter_expressions())

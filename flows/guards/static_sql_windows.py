@@ -252,7 +252,7 @@ def _leak(
         return "restated_value" if has_symbol else "not_simultaneous"
     if direction:
         return "looks_ahead"
-    if isinstance(function, exp.Count):
+    if isinstance(function, exp.Count) and isinstance(function.this, exp.Star) and spec.frame is None:
         return "survivorship"
     return "whole_sample" if spec.frame is None else "looks_ahead"
 

@@ -279,7 +279,7 @@ class Reader:
         """Whether the rows say no more than that something exists: that it does is part of the study."""
         if not columns or not any(col.kind == KEY for col in columns.values()):
             return False
-        if any(col.needs and col.kind != KEY for col in columns.values()):
+        if any((col.needs or col.names) and col.kind != KEY for col in columns.values()):
             return False
         from flows.guards.static_sql_expressions import fact
 

@@ -423,8 +423,9 @@ def _identifier(reader: Reader, node: exp.Identifier, scope: Scope) -> Col:
 def _series(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
     cols = _children(reader, node.iter_expressions(), scope)
     needs, names = _all(cols)
-    kind = next((c.kind for c in cols if c.kind in {INSTANT, DATE, EVENT, KNOWN}), VALUE)
-    return Col(axis=1, kind=DATE if kind != VALUE else VALUE, needs=needs, names=names)
+    kinds = {c.kind for c in cols}
+    kind = INSTANT if kinds & STAMPS else DATE if DATE in kinds else VALUE
+    return Col(axis=1, kind=kind, needs=needs, names=names)
 
 
 def _opened(reader: Reader, node: exp.Expression, scope: Scope) -> Col:

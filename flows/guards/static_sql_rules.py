@@ -115,7 +115,7 @@ def ordered(reader: Reader, node: exp.Expression, low: Side, high: Side, is_stri
         one.tags.add("backward")
         if low.col.kind in {DATE, DAY, EVENT}:
             one.tags.add("date<=")
-        if high.shift > 0 or low.shift < 0:
+        if low.col.kind == KNOWN and (high.shift > 0 or low.shift < 0):
             one.tags.add("allowance")
     elif one is not None and one is other and high.col.kind == KNOWN and low.shift < 0:
         one.tags.add("recent")
@@ -228,6 +228,8 @@ def join(reader: Reader, node: exp.Join, scope: Scope) -> None:
             one, other = rel.columns.get(column), mine.get(column)
             if name != alias and one and other and one.ident and other.ident:
                 scope.unite(one.ident, other.ident)
+                scope.edges |= {(frozenset({one.ident}), token) for token in other.least}
+                scope.edges |= {(frozenset({other.ident}), token) for token in one.least}
                 if one.kind == DATE:
                     reader.seen[scope.uses[alias][0]].tags.add("date=")
 
@@ -301,7 +303,9 @@ def _earlier_row(reader: Reader, scope: Scope, mine: tuple[int, Rel], theirs: tu
         return
     if "symbol" in rel.columns and not _are_equal(scope, rel, other, "symbol"):
         return
-    if not {"backward"} <= reader.seen[number].tags or "forward" not in reader.seen[other_number].tags:
+    if {"forward", "backward"} & reader.seen[number].tags != {"backward"}:
+        return
+    if {"forward", "backward"} & reader.seen[other_number].tags != {"forward"}:
         return
     needed = rel.row.union(*(col.needs for col in rel.columns.values()))
     for token in needed:
@@ -364,9 +368,12 @@ def picked(reader: Reader, node: exp.Select, order: exp.Expression | None, scope
     if order is None:
         reader.note("build_state", node, "which rows are taken depends on how they happen to lie")
         return NONE
+    on = distinct.args["on"].expressions if distinct is not None and distinct.args.get("on") else []
     for part in order.expressions:
         if isinstance(part.this, exp.Var):
             return NONE
+        if part.this in on:
+            continue
         col = fact(reader, part.this, scope)
         if col.axis is None:
             reader.doubt(part, f"whether {part.sql('duckdb')} rises or falls with time")
@@ -475,6 +482,8 @@ def _leak(reader: Reader, leaf: Use, tags: set[str], stamp: Col | None) -> str:
         return "test_in_train" if any(t.startswith("by:test_until") for t in tags) else "no_purge"
     if "memberships" in tables or (tables <= {"raw.assets", "raw.study"} and tables):
         return "survivorship"
+    if "scalar" in tags and "forward" in tags and "aggregated" not in tags:
+        return "looks_ahead"
     if "aggregated" in tags or "scalar" in tags:
         if tables & PROFITS:
             return "chosen_by_result"

@@ -7,6 +7,7 @@ from sqlglot import exp
 
 from flows.guards.static_sql_facts import (
     DATE,
+    DAY,
     KEY,
     KNOWN,
     NONE,
@@ -417,6 +418,8 @@ def named(name: str, col: Col) -> Col:
         return replace(col, kind=UNTIL)
     if col.kind == "value" and kind in TIMES | {ORDINAL, VERSION, KEY} and not col.needs and col.axis in (0, 1):
         return replace(col, kind=kind, axis=0 if kind == KEY else 1)
+    if col.kind == DAY and kind == DATE and not col.needs:
+        return replace(col, kind=DATE, early=None)  # a day of a calendar
     if col.kind == "value" and kind == KEY:
         return replace(col, kind=KEY)
     return col

@@ -246,6 +246,8 @@ def _leak(
         return "restated_value"
     if isinstance(function, exp.Lag | exp.Lead):
         return "looks_ahead"
+    if isinstance(function, WHOLE_RANKS) and not has_date:
+        return "whole_sample"
     if skips_nulls and direction:
         return "backfill"
     if has_date:

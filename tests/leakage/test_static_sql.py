@@ -226,8 +226,8 @@ LEAKY = [
         "from vintage_prices a inner join vintage_prices b on b.symbol = a.symbol and b.session_date = a.session_date - 1"),
     ("optimistic_fill", "select symbol, session_date, (open + low) / 2 as fill_price, known_at from prices"),
     ("optimistic_fill", "select * from order_returns where unit_return > -0.05"),
-    ("target_in_features", "select p.symbol, p.session_date, l.label as value, p.known_at from prices p "
-        "inner join decision_bars b using (symbol, session_date) inner join labels l on l.symbol = b.symbol and l.decision_at = b.decision_at"),
+    ("target_in_features", "select b.symbol, b.session_date, l.label as value, b.known_at from decision_bars b "
+        "inner join labels l on l.symbol = b.symbol and l.decision_at = b.decision_at"),
     ("anchored_at_end", "select clock, (select max(decision_number) from clock_instants) - decision_number as place from clock_instants"),
     ("anchored_at_end", "select clock, decision_at, row_number() over (partition by clock order by decision_at desc) as place from clock_instants"),
     ("test_in_train", "select w.window_id, b.symbol, b.decision_at, b.decision_number <= w.test_from_number as is_train, b.known_at "

@@ -87,7 +87,12 @@ def declared(path: Path = EXCEPTIONS) -> list[Allowed]:
 
 
 def _is(one: Allowed, where: Where, leak: str, expression: str) -> bool:
-    return (one.module, one.function, one.leak, one.expression) == (where.place, where.function, leak, expression)
+    return (one.module, one.function, one.leak, one.expression) == (
+        where.place,
+        where.function,
+        leak,
+        expression,
+    )
 
 
 def _looked(place: str, tree: ast.Module) -> Iterator[tuple[Where, str, ast.expr, str]]:

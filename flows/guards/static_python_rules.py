@@ -97,7 +97,11 @@ def _chain(node: ast.AST) -> Iterator[ast.AST]:
         if isinstance(node, ast.Call):
             inner = node.func.value if isinstance(node.func, ast.Attribute) else None
             is_module = isinstance(inner, ast.Name) and inner.id in {"np", "pd", "scipy", "signal", "math"}
-            is_ufunc = isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name) and inner.value.id == "np"
+            is_ufunc = (
+                isinstance(inner, ast.Attribute)
+                and isinstance(inner.value, ast.Name)
+                and inner.value.id == "np"
+            )
             if (inner is None or is_module or is_ufunc) and node.args:
                 node = node.args[0]
                 continue
@@ -154,7 +158,9 @@ def reaching(where: Where) -> Seen:
             yield "?", node, f"whether the shift is ever negative: {_said(node)}"
     if name == "roll":
         yield "looks_ahead", node, f"rows carried round the end: {_said(node)}"
-    if name in CENTRED or (name in {"convolve", "correlate"} and _is_value(_keyword(node, "mode"), "same", "full")):
+    if name in CENTRED or (
+        name in {"convolve", "correlate"} and _is_value(_keyword(node, "mode"), "same", "full")
+    ):
         yield "looks_ahead", node, f"a filter that reaches both ways: {_said(node)}"
     if name in CUMULATIVE:
         inner = node.func.value if isinstance(node.func, ast.Attribute) else None
@@ -219,7 +225,18 @@ def _loops(where: Where) -> Iterator[tuple[str, bool]]:
                 yield target.elts[0].id, False
 
 
-_TIME_WORDS = {"decisions", "instants", "returns", "market", "bars", "prices", "dates", "index", "values", "closes"}
+_TIME_WORDS = {
+    "decisions",
+    "instants",
+    "returns",
+    "market",
+    "bars",
+    "prices",
+    "dates",
+    "index",
+    "values",
+    "closes",
+}
 
 
 def _offset(node: ast.expr | None, loops: Mapping[str, bool]) -> tuple[float | None, str | None]:
@@ -233,9 +250,11 @@ def _offset(node: ast.expr | None, loops: Mapping[str, bool]) -> tuple[float | N
             step = float(step) if isinstance(step, int | float) else 1e9
             return left + (step if isinstance(node.op, ast.Add) else -step), name
         if isinstance(node.op, ast.Add):
-            return _offset(ast.BinOp(node.right, ast.Add(), node.left), loops) if isinstance(
-                node.right, ast.Name
-            ) and node.right.id in loops else (None, None)
+            return (
+                _offset(ast.BinOp(node.right, ast.Add(), node.left), loops)
+                if isinstance(node.right, ast.Name) and node.right.id in loops
+                else (None, None)
+            )
     return None, None
 
 
@@ -249,7 +268,14 @@ def fitted(where: Where) -> Seen:
         is_sliced = bool(node.args) and any(isinstance(part, ast.Subscript) for part in _chain(node.args[0]))
         if not is_sliced and not (home and where.function in FITTERS):
             yield "fitted_on_everything", node, f"fitted on rows that nothing bounds: {_said(node)}"
-    if name in {"train_test_split", "KFold", "StratifiedKFold", "ShuffleSplit", "cross_val_score", "GridSearchCV"}:
+    if name in {
+        "train_test_split",
+        "KFold",
+        "StratifiedKFold",
+        "ShuffleSplit",
+        "cross_val_score",
+        "GridSearchCV",
+    }:
         yield "no_purge", node, f"folds without purge or embargo: {_said(node)}"
     scope = where.scope
     if scope is None or name not in STATISTICS | EXTREMES:
@@ -317,7 +343,14 @@ def standardised(where: Where) -> Seen:
         }  # fmt: skip
         if name == "transform" and is_statistic and not _words(node.func) & TIMED:
             yield "whole_sample", node, f"a statistic of each group's whole history: {_said(node)}"
-        if name in {"qcut", "quantile_transform", "MinMaxScaler", "QuantileTransformer", "zscore", "minmax_scale"}:
+        if name in {
+            "qcut",
+            "quantile_transform",
+            "MinMaxScaler",
+            "QuantileTransformer",
+            "zscore",
+            "minmax_scale",
+        }:
             yield "whole_sample", node, f"ranked against the whole sample: {_said(node)}"
         if name == "rank" and isinstance(node.func, ast.Attribute) and not _words(node.func) & TIMED:
             if not _is_value(_keyword(node, "axis"), 1, "columns"):
@@ -341,15 +374,28 @@ def regimes(where: Where) -> Seen:
         return
     if name in {"predict_proba", "decode", "predict"}:
         yield "smoothed_regime", node, f"states of the whole series at once: {_said(node)}"
-    is_statistic = name in STATISTICS | {"sorted", "_quantile", "_mean_and_deviation", "fsum", "mean", "stdev"}
+    is_statistic = name in STATISTICS | {
+        "sorted",
+        "_quantile",
+        "_mean_and_deviation",
+        "fsum",
+        "mean",
+        "stdev",
+    }
     subject = node.func.value if isinstance(node.func, ast.Attribute) else None
-    if subject is None or (isinstance(subject, ast.Name) and subject.id in {"np", "math", "statistics", "pd"}):
+    if subject is None or (
+        isinstance(subject, ast.Name) and subject.id in {"np", "math", "statistics", "pd"}
+    ):
         subject = node.args[0] if node.args else None
     if is_statistic and subject is not None:
-        is_sliced = any(isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Slice) for part in _chain(subject))
+        is_sliced = any(
+            isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Slice) for part in _chain(subject)
+        )
         is_rolled = any(_name(part) in {"rolling", "expanding", "ewm"} for part in _chain(subject))
-        is_short = isinstance(subject, ast.Name) and subject.id == "seen" and any(
-            isinstance(at, ast.For) for at in where.above
+        is_short = (
+            isinstance(subject, ast.Name)
+            and subject.id == "seen"
+            and any(isinstance(at, ast.For) for at in where.above)
         )
         if not (is_sliced or is_rolled or is_short):
             yield "smoothed_regime", node, f"a statistic of the whole series: {_said(node)}"
@@ -363,15 +409,19 @@ def clocks(where: Where) -> Seen:
     name, words = _name(node), _words(node.func)
     if name in {"now", "utcnow", "today"} and isinstance(node.func, ast.Attribute):
         yield "loader_clock", node, f"a clock: {_said(node)}"
-    if name in {"time", "time_ns", "perf_counter"} and "time" in words and isinstance(node.func, ast.Attribute):
+    if (
+        name in {"time", "time_ns", "perf_counter"}
+        and "time" in words
+        and isinstance(node.func, ast.Attribute)
+    ):
         yield "loader_clock", node, f"a clock: {_said(node)}"
     if name == "datetime64" and node.args and _is_value(node.args[0], "now", "today"):
         yield "loader_clock", node, f"a clock: {_said(node)}"
     if "random" in words and name != "random" and isinstance(node.func, ast.Attribute):
         owner = node.func.value
-        is_module = (isinstance(owner, ast.Name) and owner.id == "random" and not _is_local(where, "random")) or (
-            isinstance(owner, ast.Attribute) and owner.attr == "random"
-        )
+        is_module = (
+            isinstance(owner, ast.Name) and owner.id == "random" and not _is_local(where, "random")
+        ) or (isinstance(owner, ast.Attribute) and owner.attr == "random")
         if is_module and name not in LEGACY:
             yield "build_state", node, f"dice without a seed: {_said(node)}"
     if name == "default_rng" and not node.args and not node.keywords:
@@ -385,7 +435,8 @@ def clocks(where: Where) -> Seen:
 def _is_local(where: Where, name: str) -> bool:
     scope = where.scope
     return scope is not None and any(
-        isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store) for part in ast.walk(scope)
+        isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
+        for part in ast.walk(scope)
     )
 
 
@@ -399,7 +450,9 @@ def latest(where: Where) -> Seen:
         name in {"last", "tail", "idxmax", "nlargest"} and words & LATEST
     )
     is_down = any(
-        isinstance(part, ast.Call) and _name(part) == "sort_values" and _is_value(_keyword(part, "ascending"), False)
+        isinstance(part, ast.Call)
+        and _name(part) == "sort_values"
+        and _is_value(_keyword(part, "ascending"), False)
         for part in _chain(node.func.value)
     )
     takes_first = is_down and bool(words & LATEST) and name in {"head", "first", "drop_duplicates"}
@@ -423,7 +476,9 @@ def profits(where: Where) -> Seen:
         left = _words(node.left)
         if "decision_at" in left and any(word in one for one in left for word in EARNED):
             yield "early_profit", node, f"profits chosen by decision: {_said(node)}"
-    if isinstance(node, ast.Compare) or (isinstance(node, ast.Call) and _name(node) in {"nlargest", "idxmax", "argmax", "sign"}):
+    if isinstance(node, ast.Compare) or (
+        isinstance(node, ast.Call) and _name(node) in {"nlargest", "idxmax", "argmax", "sign"}
+    ):
         words = _words(node)
         calls = {_name(part) for part in ast.walk(node) if isinstance(part, ast.Call)}
         if words & {"net_return", "gross_return", "unit_return"} and calls & {"groupby", "corr", "corrcoef"}:
@@ -505,9 +560,11 @@ def bounds(place: str, tree: ast.Module) -> Seen:
             yield leak, _mark(node), f"{function}: nothing bounds {stamp} by {limit}"
     for function, tables in LISTED.items() if place == "flows/pipeline.py" else ():
         for table, through in tables.items():
-            calls = [one for one in ast.walk(functions[function]) if isinstance(one, ast.Call)] if (
-                function in functions
-            ) else []
+            calls = (
+                [one for one in ast.walk(functions[function]) if isinstance(one, ast.Call)]
+                if (function in functions)
+                else []
+            )
             if calls and not any(_name(one) == through and table in _words(one) for one in calls):
                 yield "survivorship", _mark(functions[function]), f"{table} does not pass through {through}"
 

@@ -20,7 +20,7 @@ from sqlglot.errors import SqlglotError
 
 from flows.guards import static_sql_rules as rules
 from flows.guards.findings import Finding
-from flows.guards.static_sql_facts import KNOWN, UNSTAMPED, Rel, Table, Token, as_named, export, source
+from flows.guards.static_sql_facts import KNOWN, Rel, Table, Token, as_named, export, source
 from flows.guards.static_sql_scopes import Reader, Unresolved
 
 GUARD = "static_sql"
@@ -30,7 +30,15 @@ EXPOSURES = "target_exposures"
 # What each step reads and writes; a test reads the same from flows/pipeline.py.
 STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "learn": (
-        ("strategies", "walk_forward_windows", "examples", "readings", "decision_returns", "assets", "decisions"),
+        (
+            "strategies",
+            "walk_forward_windows",
+            "examples",
+            "readings",
+            "decision_returns",
+            "assets",
+            "decisions",
+        ),
         ("steps.forecasts", "steps.fitted_models", "steps.regimes"),
     ),
     "weigh": (
@@ -108,7 +116,9 @@ class Exempt:
 
     def covers(self, model: str, leak: str, table: str, conditions: Collection[str]) -> bool:
         """Whether it speaks of that use, and still holds."""
-        return (self.model, self.leak, self.table) == (model, leak, table) and set(self.provided) <= set(conditions)
+        return (self.model, self.leak, self.table) == (model, leak, table) and set(self.provided) <= set(
+            conditions
+        )
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,9 @@ def check_models(
     return report
 
 
-def check_signal(name: str, sql: str, models: Mapping[str, ModelSql], sources: Mapping[str, Iterable[str]]) -> Report:
+def check_signal(
+    name: str, sql: str, models: Mapping[str, ModelSql], sources: Mapping[str, Iterable[str]]
+) -> Report:
     """Findings in the compiled SQL of one signal's macro; `models` are those it may read, and theirs."""
     place = f"signal {name}"
     reads = tuple(sorted({table.name for table in _parsed(sql).find_all(exp.Table)} & set(models)))
@@ -170,7 +182,11 @@ def compiled(manifest: Any) -> tuple[dict[str, ModelSql], dict[str, list[str]]]:
         raise ValueError(f"not compiled: {', '.join(missing)}")
     models = {}
     for node in nodes.values():
-        reads = [sources.get(key) or nodes[key].name for key in node.depends_on.nodes if key in sources or key in nodes]
+        reads = [
+            sources.get(key) or nodes[key].name
+            for key in node.depends_on.nodes
+            if key in sources or key in nodes
+        ]
         models[node.name] = ModelSql(node.compiled_code, tuple(reads), str(node.config.materialized))
     return models, columns
 
@@ -195,7 +211,7 @@ def declared(path: Path = EXCEPTIONS) -> list[Exempt]:
     return [Exempt(**{**entry, "provided": tuple(entry["provided"])}) for entry in entries]
 
 
-def _parsed(sql: str) -> exp.Expression:
+def _parsed(sql: str) -> exp.Expr:
     return parse_one(sql, dialect="duckdb")
 
 
@@ -231,15 +247,16 @@ def _checked(
     findings = {(leak, line): evidence for leak, line, evidence in reversed(reader.found)}
     return (
         table,
-        [Finding(GUARD, leak, name, evidence, line) for (leak, line), evidence in sorted(findings.items(), key=str)],
+        [
+            Finding(GUARD, leak, name, evidence, line)
+            for (leak, line), evidence in sorted(findings.items(), key=str)
+        ],
         [Undecided(name, line, reason) for line, reason in reader.undecided],
         list(used),
     )
 
 
-def _open(
-    table: Table, rows: set[Token], columns: Mapping[str, set[Token]]
-) -> Iterable[tuple[Token, str]]:
+def _open(table: Table, rows: set[Token], columns: Mapping[str, set[Token]]) -> Iterable[tuple[Token, str]]:
     """What no stamp covers; in a table without one, only what would be a leak under any."""
     has_stamp = any(shape.kind == KNOWN and name == "known_at" for name, shape in table.columns.items())
     for token in sorted(rows, key=str):
@@ -249,6 +266,3 @@ def _open(
         for token in sorted(tokens, key=str):
             if (has_stamp or token.column == "reach") and token not in rows:
                 yield token, column
-
-
-__all__ = ["EXPOSURES", "UNSTAMPED", "ModelSql", "Report", "Undecided", "check_models", "check_signal", "compiled"]

@@ -1,7 +1,8 @@
 """What the static check knows of an expression, put together from what it knows of its columns."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from sqlglot import exp
 
@@ -9,16 +10,15 @@ from flows.guards import static_sql_rules as rules
 from flows.guards.static_sql_facts import (
     DATE,
     DAY,
-    EVENT,
     INSTANT,
     KNOWN,
     NONE,
     STAMPS,
     TIMES,
     VALUE,
-    VERSION,
     Col,
     Edge,
+    Rel,
     Token,
     Tokens,
     nested,
@@ -37,13 +37,16 @@ _RISING_NAMES = {
 }  # fmt: skip
 
 
-def fact(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def fact(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     """What is known of `node` among the rows of `scope`. Raises Unresolved for a name without a meaning."""
-    handler = next((_HANDLERS[kind] for kind in type(node).__mro__ if kind in _HANDLERS), _mixed)
+    kinds: tuple[Any, ...] = type(node).__mro__
+    handler: Callable[[Reader, Any, Scope], Col] = next(
+        (_HANDLERS[kind] for kind in kinds if kind in _HANDLERS), _mixed
+    )
     return handler(reader, node, scope)
 
 
-def holds(reader: Reader, node: exp.Expression, scope: Scope, *, is_needed: bool) -> None:
+def holds(reader: Reader, node: exp.Expr, scope: Scope, *, is_needed: bool) -> None:
     """Takes down a condition that every row of `scope` meets; `is_needed` where it can remove rows."""
     col = fact(reader, node, scope)
     scope.edges |= col.edges
@@ -58,7 +61,7 @@ def holds(reader: Reader, node: exp.Expression, scope: Scope, *, is_needed: bool
         scope.row |= col.needs
 
 
-def _children(reader: Reader, nodes: Iterable[exp.Expression], scope: Scope) -> list[Col]:
+def _children(reader: Reader, nodes: Iterable[exp.Expr], scope: Scope) -> list[Col]:
     return [fact(reader, node, scope) for node in nodes]
 
 
@@ -68,10 +71,20 @@ def _all(cols: Iterable[Col]) -> tuple[Tokens, frozenset[str]]:
 
 
 _ROUND = (exp.Month, exp.Day, exp.DayOfWeek, exp.DayOfMonth, exp.Quarter, exp.Hour, exp.Mod)
-_ROUND_NAMES = {"isodow", "dayofweek", "weekday", "month", "quarter", "hour", "dayname", "monthname", "weekofyear"}
+_ROUND_NAMES = {
+    "isodow",
+    "dayofweek",
+    "weekday",
+    "month",
+    "quarter",
+    "hour",
+    "dayname",
+    "monthname",
+    "weekofyear",
+}
 
 
-def _mixed(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _mixed(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     """Any function: it needs what its arguments need."""
     if isinstance(node, exp.DataType | exp.Var | exp.JSONPath):
         return Col()
@@ -91,11 +104,11 @@ def _column(reader: Reader, node: exp.Column, scope: Scope) -> Col:
     return reader.column(node, scope)
 
 
-def _inner(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _inner(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     return fact(reader, node.this, scope)
 
 
-def _constant(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _constant(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     return Col()
 
 
@@ -108,26 +121,28 @@ def _cast(reader: Reader, node: exp.Cast, scope: Scope) -> Col:
     return replace(col, kind=VALUE, least=NONE)
 
 
-def _truncated(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _truncated(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     col = fact(reader, node.this, scope)
-    return replace(col, kind=DAY if col.kind in TIMES else col.kind, least=NONE, ident=None, early=_event(col))
+    return replace(
+        col, kind=DAY if col.kind in TIMES else col.kind, least=NONE, ident=None, early=_event(col)
+    )
 
 
 def _event(col: Col) -> str | None:
     return "event_time" if col.kind in STAMPS else col.early
 
 
-def _negative(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _negative(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     col = fact(reader, node.this, scope)
     return Col(axis=-col.axis if col.axis is not None else None, needs=col.needs, names=col.names)
 
 
-def _shifted(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _shifted(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     left, right = fact(reader, node.this, scope), fact(reader, node.expression, scope)
     needs, names = left.needs | right.needs, left.names | right.names
     is_less = isinstance(node, exp.Sub | exp.DateSub)
     rules.added(reader, node, left, right, scope)
-    if left.axis and right.axis == 0 or (not is_less and right.axis and left.axis == 0):
+    if (left.axis and right.axis == 0) or (not is_less and right.axis and left.axis == 0):
         col, other = (left, node.expression) if left.axis else (right, node.this)
         later = (not is_less) != _is_negative(other)
         if later or col.kind not in STAMPS:
@@ -142,10 +157,12 @@ def _shifted(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
     if is_less and left.axis == 0 and right.axis:
         return Col(axis=-right.axis, needs=needs, names=names)
     is_time = left.kind == DATE and right.kind not in TIMES
-    return Col(axis=left.axis if is_time else None, kind=left.kind if is_time else VALUE, needs=needs, names=names)
+    return Col(
+        axis=left.axis if is_time else None, kind=left.kind if is_time else VALUE, needs=needs, names=names
+    )
 
 
-def _is_negative(node: exp.Expression) -> bool:
+def _is_negative(node: exp.Expr) -> bool:
     node = node.unnest()
     if isinstance(node, exp.Interval):
         return node.this is not None and (_is_negative(node.this) or node.this.name.startswith("-"))
@@ -154,7 +171,7 @@ def _is_negative(node: exp.Expression) -> bool:
     return isinstance(node, exp.Neg)
 
 
-def _times(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _times(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     left, right = fact(reader, node.this, scope), fact(reader, node.expression, scope)
     needs, names = left.needs | right.needs, left.names | right.names
     if left.axis == 0 and right.axis == 0:
@@ -172,7 +189,7 @@ def _times(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
     return Col(axis=None, needs=needs, names=names)
 
 
-def _chosen(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _chosen(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     """greatest, least, coalesce, nullif: one of the arguments."""
     parts = [node.this, *(node.args.get("expressions") or [])]
     if isinstance(node, exp.Nullif):
@@ -210,7 +227,7 @@ def _extracted(reader: Reader, node: exp.Extract, scope: Scope) -> Col:
     return Col(axis=col.axis if rises else 0, needs=col.needs, names=col.names)
 
 
-def _difference(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _difference(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     left, right = fact(reader, node.this, scope), fact(reader, node.expression, scope)
     axis = left.axis if right.axis == 0 else None
     if left.axis == 0 and right.axis:
@@ -218,7 +235,7 @@ def _difference(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
     return Col(axis=axis, needs=left.needs | right.needs, names=left.names | right.names)
 
 
-def _case(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _case(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     branches = node.args.get("ifs") or [node]
     base = node.this if isinstance(node, exp.Case) else None
     cols, conditions = [], [fact(reader, base, scope)] if base is not None else []
@@ -250,7 +267,7 @@ def _and(reader: Reader, node: exp.And, scope: Scope) -> Col:
     return Col(needs=needs, edges=edges, names=_all(cols)[1])
 
 
-def _or(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _or(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     needs, names = _all(_children(reader, node.iter_expressions(), scope))
     return Col(needs=needs, names=names)
 
@@ -274,7 +291,7 @@ def _between(reader: Reader, node: exp.Between, scope: Scope) -> Col:
     return Col(needs=needs, names=names, edges=cols[0].edges | cols[1].edges)
 
 
-def _compared(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _compared(reader: Reader, node: exp.Binary, scope: Scope) -> Col:
     left, right = side(reader, node.left, scope), side(reader, node.right, scope)
     whole = fact(reader, node.left, scope), fact(reader, node.right, scope)
     needs, names = _all(whole)
@@ -315,7 +332,7 @@ def _bounds(reader: Reader, low: Col, high: Side) -> frozenset[Edge]:
     return frozenset((frozenset({ident}), token) for token in low.least)
 
 
-def side(reader: Reader, node: exp.Expression, scope: Scope) -> Side:
+def side(reader: Reader, node: exp.Expr, scope: Scope) -> Side:
     """One side of a comparison, less constants added to it."""
     shift, is_optional = 0, False
     while True:
@@ -340,12 +357,14 @@ def side(reader: Reader, node: exp.Expression, scope: Scope) -> Side:
     return Side(node, fact(reader, node, scope), shift, is_optional)
 
 
-def _aggregate(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _aggregate(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     """A sum over the rows of a group."""
     cols = _children(reader, node.iter_expressions(), scope)
     needs, names = _all(cols)
     first = cols[0] if cols else Col()
-    is_first = (isinstance(node, exp.Min) and first.axis == 1) or (isinstance(node, exp.Max) and first.axis == -1)
+    is_first = (isinstance(node, exp.Min) and first.axis == 1) or (
+        isinstance(node, exp.Max) and first.axis == -1
+    )
     if is_first:
         # The first of all is first whatever comes later.
         return Col(axis=first.axis, kind=first.kind, names=names, early="restated_value")
@@ -365,14 +384,14 @@ def _filtered(reader: Reader, node: exp.Filter, scope: Scope) -> Col:
     )
 
 
-def _subquery(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _subquery(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     query = node if isinstance(node, exp.Query) else node.this
     rel, _ = _within(reader, query, scope, "scalar")
     first = next(iter(rel.columns.values()), Col())
     return replace(first, needs=first.needs | rel.row, edges=frozenset())
 
 
-def _within(reader: Reader, query: exp.Expression, scope: Scope, tag: str):  # type: ignore[no-untyped-def]
+def _within(reader: Reader, query: exp.Expr, scope: Scope, tag: str) -> tuple[Rel, int]:
     start = len(reader.seen)
     rel = reader.query(query, scope.env, scope)
     number = reader.number("subquery", "subquery", query)
@@ -401,11 +420,13 @@ def _exists(reader: Reader, node: exp.Exists, scope: Scope) -> Col:
     return Col(needs=rel.row)
 
 
-def _bound(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _bound(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     """A list comprehension or lambda: its variable stands for the items of a list."""
-    names = {part.name.lower() for part in node.expressions} if isinstance(node, exp.Lambda) else {
-        node.expression.name.lower()
-    }
+    names = (
+        {part.name.lower() for part in node.expressions}
+        if isinstance(node, exp.Lambda)
+        else {node.expression.name.lower()}
+    )
     fresh = names - scope.bound
     scope.bound |= fresh
     try:
@@ -420,7 +441,7 @@ def _identifier(reader: Reader, node: exp.Identifier, scope: Scope) -> Col:
     return Col()
 
 
-def _series(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _series(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     cols = _children(reader, node.iter_expressions(), scope)
     needs, names = _all(cols)
     kinds = {c.kind for c in cols}
@@ -428,12 +449,12 @@ def _series(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
     return Col(axis=1, kind=kind, needs=needs, names=names)
 
 
-def _opened(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _opened(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     """unnest: the items of a list, with what the list says of them."""
     return replace(fact(reader, node.this, scope), ident=None)
 
 
-def _zoned(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _zoned(reader: Reader, node: exp.Expr, scope: Scope) -> Col:
     cols = _children(reader, node.iter_expressions(), scope)
     needs, names = _all(cols)
     axis = 1 if any(c.axis == 1 for c in cols) else 0
@@ -456,12 +477,12 @@ def _window(reader: Reader, node: exp.Window, scope: Scope) -> Col:
     return window(reader, node, scope, fact)
 
 
-def _clock(reader: Reader, node: exp.Expression, scope: Scope) -> Col:
+def _clock(reader: Reader, node: exp.Func, scope: Scope) -> Col:
     rules.clock(reader, node, node.sql_name().lower())
     return Col(axis=0, kind=KNOWN)
 
 
-_HANDLERS = {
+_HANDLERS: dict[Any, Callable[[Reader, Any, Scope], Col]] = {
     exp.Column: _column,
     exp.Identifier: _identifier,
     exp.Paren: _inner,
@@ -527,5 +548,3 @@ _HANDLERS = {
     exp.Rand: _clock,
     exp.Uuid: _clock,
 }
-
-__all__ = ["DATE", "VERSION", "Side", "fact", "holds", "side"]

@@ -288,7 +288,11 @@ def export(name: str, rels: list[Rel]) -> tuple[Table, set[Token], dict[str, set
         if any(rel.columns[column].axis != axis for rel in rels if column in rel.columns):
             axis = next((r.columns[column].axis for r in rels if r.columns[column].axis), axis)
         shapes[column] = Shape(
-            axis, kind, guard, frozenset(below), any(r.columns[column].is_max for r in rels if column in r.columns)
+            axis,
+            kind,
+            guard,
+            frozenset(below),
+            any(r.columns[column].is_max for r in rels if column in r.columns),
         )
     row_guard = next(iter(sorted(row_guards, key=lambda c: c != "known_at")), None)
     if main is None and rows_open:

@@ -15,7 +15,6 @@ from flows.guards.static_sql_facts import (
     ORDINAL,
     STAMPS,
     UNTIL,
-    VALUE,
     VERSION,
     Col,
     Rel,
@@ -23,9 +22,9 @@ from flows.guards.static_sql_facts import (
     Tokens,
     kind_of,
 )
-from flows.guards.static_sql_scopes import Reader, Scope, Side, Use, conjuncts
+from flows.guards.static_sql_scopes import Reader, Scope, Side, Use
 
-Facts = Callable[[Reader, exp.Expression, Scope], Col]
+Facts = Callable[[Reader, exp.Expr, Scope], Col]
 
 CLOCKS = {
     "now", "today", "current_date", "current_timestamp", "current_time", "localtimestamp", "localtime",
@@ -42,7 +41,7 @@ HELD = {"positions", "scores", "readings", "forecasts", "steps.forecasts"}
 FRESH = {"readings": "signals", "examples": "decision_bars"}
 
 
-def clock(reader: Reader, node: exp.Expression, name: str) -> None:
+def clock(reader: Reader, node: exp.Expr, name: str) -> None:
     """No model reads a clock or throws dice."""
     name = {"currentdate": "current_date", "currenttimestamp": "current_timestamp"}.get(name, name)
     if name in CLOCKS and not (name == "age" and len(node.expressions) > 1):
@@ -51,7 +50,7 @@ def clock(reader: Reader, node: exp.Expression, name: str) -> None:
         reader.note("build_state", node, f"{name}() gives another answer at each build")
 
 
-def added(reader: Reader, node: exp.Expression, left: Col, right: Col, scope: Scope) -> None:
+def added(reader: Reader, node: exp.Expr, left: Col, right: Col, scope: Scope) -> None:
     """Sums and differences that show a leak."""
     if isinstance(node, exp.Add) and not _is_zoned(node):
         names = {column.name.lower() for column in node.find_all(exp.Column)}
@@ -61,7 +60,7 @@ def added(reader: Reader, node: exp.Expression, left: Col, right: Col, scope: Sc
         reader.note("anchored_at_end", node, f"counted back from the end: {node.sql('duckdb')}")
 
 
-def _is_zoned(node: exp.Expression) -> bool:
+def _is_zoned(node: exp.Expr) -> bool:
     parent = node.parent
     while isinstance(parent, exp.Paren | exp.Cast):
         parent = parent.parent
@@ -70,7 +69,7 @@ def _is_zoned(node: exp.Expression) -> bool:
     )
 
 
-def _is_end(node: exp.Expression) -> bool:
+def _is_end(node: exp.Expr) -> bool:
     """Whether an expression is the last number or instant of a table or of the run."""
     node = node.unnest()
     if isinstance(node, exp.Subquery | exp.Select):
@@ -85,7 +84,7 @@ def _is_end(node: exp.Expression) -> bool:
 # Comparisons
 
 
-def equal(reader: Reader, node: exp.Expression, left: Side, right: Side) -> None:
+def equal(reader: Reader, node: exp.Expr, left: Side, right: Side) -> None:
     """What an equality between two tables says of the one that lies later."""
     one, other = _use(reader, left.col), _use(reader, right.col)
     shift = left.shift - right.shift
@@ -106,7 +105,7 @@ def equal(reader: Reader, node: exp.Expression, left: Side, right: Side) -> None
     _dates(reader, node, left.col, right.col, is_equal=True)
 
 
-def ordered(reader: Reader, node: exp.Expression, low: Side, high: Side, is_strict: bool) -> None:
+def ordered(reader: Reader, node: exp.Expr, low: Side, high: Side, is_strict: bool) -> None:
     """What an inequality says of the side that lies later."""
     one, other = _use(reader, low.col), _use(reader, high.col)
     if one is not None and other is not None and one is not other and low.col.axis and high.col.axis:
@@ -128,7 +127,7 @@ def _use(reader: Reader, col: Col) -> Use | None:
     return reader.seen[col.ident.path[0]] if col.ident else None
 
 
-def _dates(reader: Reader, node: exp.Expression, low: Col, high: Col, *, is_equal: bool) -> None:
+def _dates(reader: Reader, node: exp.Expr, low: Col, high: Col, *, is_equal: bool) -> None:
     """An instant cut down to its day compares with the day of an event: whatever came later that day is in."""
     kinds = {low.kind, high.kind}
     if DAY not in kinds or not kinds <= {DAY, DATE, EVENT, INSTANT, KNOWN}:
@@ -140,10 +139,14 @@ def _dates(reader: Reader, node: exp.Expression, low: Col, high: Col, *, is_equa
     reader.note(leak, node, f"an instant cut down to its day: {node.sql('duckdb')}")
 
 
-def _half_open(reader: Reader, node: exp.Expression, low: Col, high: Side, is_strict: bool) -> None:
+def _half_open(reader: Reader, node: exp.Expr, low: Col, high: Side, is_strict: bool) -> None:
     """The upper edge of a span is outside it."""
     name = _last(high.col)
-    if name is None or is_strict and name not in {"test_until", "test_until_number"} or low.kind not in {INSTANT, ORDINAL}:
+    if (
+        name is None
+        or (is_strict and name not in {"test_until", "test_until_number"})
+        or low.kind not in {INSTANT, ORDINAL}
+    ):
         return
     if re.fullmatch(r"(train|test|used)_until(_number)?|test_from(_number)?", name) and _last(low) in {
         "decision_at", "decision_number",
@@ -153,9 +156,9 @@ def _half_open(reader: Reader, node: exp.Expression, low: Col, high: Side, is_st
         reader.note("test_in_train", node, f"a span is open at its upper edge: {node.sql('duckdb')}")
 
 
-def _trains(node: exp.Expression) -> bool:
+def _trains(node: exp.Expr) -> bool:
     """Whether a condition says what a learner may be shown."""
-    at: exp.Expression | None = node
+    at: exp.Expr | None = node
     while at is not None and not isinstance(at, exp.Select):
         if isinstance(at, exp.Alias):
             return at.alias.lower() in {"is_train", "is_to_learn"}
@@ -163,7 +166,7 @@ def _trains(node: exp.Expression) -> bool:
     return False
 
 
-def _first_session(reader: Reader, node: exp.Expression, low: Side, high: Side) -> None:
+def _first_session(reader: Reader, node: exp.Expr, low: Side, high: Side) -> None:
     """An order is filled in a session from its rebalance date on, never in one before."""
     if _last(high.col) == "rebalance_date" and _last(low.col) == "session_date" and _joins(node):
         reader.note("early_fill", node, f"a session before the rebalance date: {node.sql('duckdb')}")
@@ -171,7 +174,7 @@ def _first_session(reader: Reader, node: exp.Expression, low: Side, high: Side) 
         reader.note("early_fill", node, f"a session before the rebalance date: {node.sql('duckdb')}")
 
 
-def _joins(node: exp.Expression) -> bool:
+def _joins(node: exp.Expr) -> bool:
     return node.find_ancestor(exp.Join, exp.Select).__class__ is exp.Join
 
 
@@ -185,7 +188,7 @@ def _last(col: Col) -> str | None:
 # Conditions
 
 
-def kept(reader: Reader, node: exp.Expression, scope: Scope, fact: Facts) -> None:
+def kept(reader: Reader, node: exp.Expr, scope: Scope, fact: Facts) -> None:
     """Rows may not be kept or dropped by how they turned out, nor by being the last word."""
     inner = node.this.unnest() if isinstance(node, exp.Not) else node
     if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null) and not isinstance(node, exp.Not):
@@ -264,7 +267,11 @@ def _are_equal(scope: Scope, one: Rel, other: Rel, column: str) -> bool:
 def _same_bar(reader: Reader, scope: Scope, rel: Rel, other: Rel) -> None:
     """A derived row of a bar is known when the bar is: whoever stands on the same bar covers it."""
     columns = rel.columns
-    if "session_date" not in columns or "decision_at" in columns or not _are_equal(scope, rel, other, "symbol"):
+    if (
+        "session_date" not in columns
+        or "decision_at" in columns
+        or not _are_equal(scope, rel, other, "symbol")
+    ):
         return
     stamp, date = columns.get("known_at"), columns["session_date"].ident
     if stamp is None or stamp.is_max or stamp.ident is None or date is None:
@@ -319,12 +326,18 @@ def _earlier_row(reader: Reader, scope: Scope, mine: tuple[int, Rel], theirs: tu
 
 
 def _two_vintages(reader: Reader, scope: Scope) -> None:
-    uses = [(n, rel) for n, rel in scope.uses.values() if {"vintage", "close"} & rel.columns.keys() == {"vintage", "close"}]
+    uses = [
+        (n, rel)
+        for n, rel in scope.uses.values()
+        if {"vintage", "close"} & rel.columns.keys() == {"vintage", "close"}
+    ]
     for place, (number, rel) in enumerate(uses):
         for _, other in uses[place + 1 :]:
             if not _are_equal(scope, rel, other, "vintage"):
                 use = reader.seen[number]
-                reader.found["adjusted_price", use.line, f"prices of {use.table} from two vintages side by side"] = None
+                reader.found[
+                    "adjusted_price", use.line, f"prices of {use.table} from two vintages side by side"
+                ] = None
 
 
 def _forecasts(scope: Scope, rel: Rel) -> None:
@@ -340,14 +353,14 @@ def _forecasts(scope: Scope, rel: Rel) -> None:
 # The latest
 
 
-def latest(reader: Reader, node: exp.Expression, cols: list[Col], scope: Scope) -> None:
+def latest(reader: Reader, node: exp.Expr, cols: list[Col], scope: Scope) -> None:
     """The latest version of what was landed must be bounded by what the run may see."""
     is_pick = isinstance(node, exp.ArgMax) and len(cols) > 1 and cols[1].kind == VERSION
     if is_pick or (isinstance(node, exp.Max) and cols and cols[0].kind == VERSION and cols[0].axis == 1):
         unbounded(reader, node, scope)
 
 
-def unbounded(reader: Reader, node: exp.Expression, scope: Scope) -> None:
+def unbounded(reader: Reader, node: exp.Expr, scope: Scope) -> None:
     """Notes a choice of the latest version among rows that nothing bounds."""
     tables = {rel.table.name for _, rel in scope.uses.values() if rel.table}
     if tables <= {"raw.runs"} and tables:
@@ -360,7 +373,7 @@ def unbounded(reader: Reader, node: exp.Expression, scope: Scope) -> None:
     reader.note("restated_value", node, f"the latest of all, whenever it came: {node.sql('duckdb')}")
 
 
-def picked(reader: Reader, node: exp.Select, order: exp.Expression | None, scope: Scope, fact: Facts) -> Tokens:
+def picked(reader: Reader, node: exp.Select, order: exp.Expr | None, scope: Scope, fact: Facts) -> Tokens:
     """What `limit` and `distinct on` need beyond their rows: the last of all must be bounded."""
     distinct = node.args.get("distinct")
     if node.args.get("limit") is None and (distinct is None or distinct.args.get("on") is None):
@@ -398,11 +411,10 @@ def picked(reader: Reader, node: exp.Select, order: exp.Expression | None, scope
 def _is_bounded(scope: Scope) -> bool:
     """Whether the rows are those known by an instant of a row outside, or of another table beside."""
     mine = {number for number, _ in scope.uses.values()}
-    outer = any(
+    return any(
         low.path[0] in mine and low.column.endswith("known_at") and all(h.path[0] not in mine for h in high)
         for high, low in scope.edges
     )
-    return outer
 
 
 # Whole selects
@@ -427,7 +439,7 @@ def select(reader: Reader, node: exp.Select, columns: Mapping[str, Col], scope: 
             reader.note("no_purge", node, "embargo_at is placed without the embargo")
 
 
-def _placing(node: exp.Select, scope: Scope) -> list[exp.Expression] | None:
+def _placing(node: exp.Select, scope: Scope) -> list[exp.Expr] | None:
     """The conditions that place the table from which `embargo_at` comes; None where it is passed on."""
     part = next((e for e in node.expressions if e.alias_or_name.lower() == "embargo_at"), None)
     bare = part.unalias() if part is not None else None
@@ -511,6 +523,3 @@ def _leak(reader: Reader, leaf: Use, tags: set[str], stamp: Col | None) -> str:
     if leaf.version_of is not None and "version" in leaf.version_of.columns:
         return "restated_value"
     return "not_simultaneous" if "date=" in tags and "symbol=" not in tags else "event_time"
-
-
-__all__ = ["VALUE", "Mapping", "conjuncts", "name_of"]

@@ -9,7 +9,6 @@ from flows.guards.static_sql_facts import (
     DATE,
     DAY,
     KEY,
-    KNOWN,
     NONE,
     ORDINAL,
     STAMPS,
@@ -21,7 +20,6 @@ from flows.guards.static_sql_facts import (
     Rel,
     Table,
     Token,
-    Tokens,
     export,
     kind_of,
     nested,
@@ -32,7 +30,7 @@ from flows.guards.static_sql_facts import (
 class Unresolved(Exception):
     """A name that nobody can say the meaning of."""
 
-    def __init__(self, node: exp.Expression, reason: str) -> None:
+    def __init__(self, node: exp.Expr, reason: str) -> None:
         super().__init__(reason)
         self.node = node
 
@@ -55,7 +53,7 @@ class Use:
 class Side:
     """One side of a comparison: the column it turns on, how it is shifted, and whether null means for ever."""
 
-    node: exp.Expression
+    node: exp.Expr
     col: Col
     shift: int
     is_optional: bool
@@ -65,16 +63,16 @@ class Side:
 class Scope:
     """One select: what it reads, and what holds for its rows."""
 
-    node: exp.Expression
+    node: exp.Expr
     outer: "Scope | None" = None
     env: Mapping[str, Rel] = field(default_factory=dict)
     uses: dict[str, tuple[int, Rel]] = field(default_factory=dict)
-    aliases: dict[str, exp.Expression] = field(default_factory=dict)
+    aliases: dict[str, exp.Expr] = field(default_factory=dict)
     windows: dict[str, exp.Window] = field(default_factory=dict)
     row: set[Token] = field(default_factory=set)
     edges: set[Edge] = field(default_factory=set)
     same: dict[Token, Token] = field(default_factory=dict)
-    held: list[exp.Expression] = field(default_factory=list)
+    held: list[exp.Expr] = field(default_factory=list)
     bound: set[str] = field(default_factory=set)
     resolving: set[str] = field(default_factory=set)
 
@@ -90,9 +88,9 @@ class Scope:
             self.same[self.root(one)] = self.root(other)
 
 
-def line_of(node: exp.Expression) -> int | None:
+def line_of(node: exp.Expr) -> int | None:
     """First line of an expression in the SQL it was parsed from."""
-    at: exp.Expression | None = node
+    at: exp.Expr | None = node
     while at is not None:
         lines = [part.meta["line"] for part in at.walk() if "line" in part.meta]
         if lines:
@@ -101,7 +99,7 @@ def line_of(node: exp.Expression) -> int | None:
     return None
 
 
-def conjuncts(node: exp.Expression | None) -> Iterator[exp.Expression]:
+def conjuncts(node: exp.Expr | None) -> Iterator[exp.Expr]:
     """The parts of a condition that all hold."""
     if node is None:
         return
@@ -123,24 +121,24 @@ class Reader:
         self.undecided: dict[tuple[int | None, str], None] = {}
         self.conditions: set[str] = set()
 
-    def note(self, leak: str, node: exp.Expression, evidence: str) -> None:
+    def note(self, leak: str, node: exp.Expr, evidence: str) -> None:
         """A leak that can be seen where it stands."""
         self.found[leak, line_of(node), evidence] = None
 
-    def doubt(self, node: exp.Expression, reason: str) -> None:
+    def doubt(self, node: exp.Expr, reason: str) -> None:
         """Something that cannot be decided."""
         self.undecided[line_of(node), reason] = None
 
-    def number(self, alias: str, table: str, node: exp.Expression) -> int:
+    def number(self, alias: str, table: str, node: exp.Expr) -> int:
         """A new use of a table, subquery or window."""
         number = len(self.seen)
         self.seen[number] = Use(alias, table, line_of(node) or 1, tables={table})
         return number
 
-    def held(self, node: exp.Expression, scope: Scope) -> None:
+    def held(self, node: exp.Expr, scope: Scope) -> None:
         """Takes down a condition, its columns named by the table they come from."""
 
-        def origin(part: exp.Expression) -> exp.Expression:
+        def origin(part: exp.Expr) -> exp.Expr:
             if not isinstance(part, exp.Column) or isinstance(part.this, exp.Star):
                 return part
             try:
@@ -153,13 +151,13 @@ class Reader:
 
     # Queries
 
-    def query(self, node: exp.Expression, env: Mapping[str, Rel], outer: Scope | None = None) -> Rel:
+    def query(self, node: exp.Expr, env: Mapping[str, Rel], outer: Scope | None = None) -> Rel:
         """The rows of a select, a union, or either in parentheses."""
         since = len(self.seen)
         inside = dict(env)
         with_ = node.args.get("with_")
         for cte in with_.expressions if with_ else []:
-            if with_.args.get("recursive") and _reads(cte.this, cte.alias):
+            if with_ is not None and with_.args.get("recursive") and _reads(cte.this, cte.alias):
                 self.doubt(cte, f"the recursive query {cte.alias}")
                 inside[cte.alias] = Rel({}, definition=cte.alias)
                 continue
@@ -189,7 +187,8 @@ class Reader:
         if node.args.get("by_name"):
             names = list(dict.fromkeys(name for branch in branches for name in branch.columns))
             branches = [
-                replace(rel, columns={name: rel.columns.get(name, Col()) for name in names}) for rel in branches
+                replace(rel, columns={name: rel.columns.get(name, Col()) for name in names})
+                for rel in branches
             ]
         else:
             branches = [
@@ -291,7 +290,7 @@ class Reader:
 
     def _add(
         self,
-        node: exp.Expression,
+        node: exp.Expr,
         env: Mapping[str, Rel],
         scope: Scope,
         joined: list[exp.Join],
@@ -300,7 +299,9 @@ class Reader:
         alias, rel = self._source(node, env, scope)
         number = self.number(alias, rel.definition or alias, node)
         # The rows of a table are numbered as they are read; a query's keep the numbers they have inside.
-        rel = use(rel.table, number) if rel.table and rel.table.name == rel.definition else nested(rel, number)
+        rel = (
+            use(rel.table, number) if rel.table and rel.table.name == rel.definition else nested(rel, number)
+        )
         self.seen[number].version_of = rel.table
         scope.uses[alias.lower()] = (number, rel)
         scope.edges |= rel.edges
@@ -315,7 +316,7 @@ class Reader:
         for more in node.args.get("joins") or []:
             self._add(more.this, env, scope, joined, more)
 
-    def _source(self, node: exp.Expression, env: Mapping[str, Rel], scope: Scope) -> tuple[str, Rel]:
+    def _source(self, node: exp.Expr, env: Mapping[str, Rel], scope: Scope) -> tuple[str, Rel]:
         from flows.guards.static_sql_expressions import fact
 
         alias = node.alias_or_name
@@ -416,7 +417,12 @@ def named(name: str, col: Col) -> Col:
     kind = kind_of(name)
     if kind == UNTIL and col.kind in STAMPS:
         return replace(col, kind=UNTIL)
-    if col.kind == "value" and kind in TIMES | {ORDINAL, VERSION, KEY} and not col.needs and col.axis in (0, 1):
+    if (
+        col.kind == "value"
+        and kind in TIMES | {ORDINAL, VERSION, KEY}
+        and not col.needs
+        and col.axis in (0, 1)
+    ):
         return replace(col, kind=kind, axis=0 if kind == KEY else 1)
     if col.kind == DAY and kind == DATE and not col.needs:
         return replace(col, kind=DATE, early=None)  # a day of a calendar
@@ -429,11 +435,11 @@ def _get(rel: Rel, name: str) -> Col | None:
     return rel.columns.get(name)
 
 
-def _is_star(node: exp.Expression) -> bool:
+def _is_star(node: exp.Expr) -> bool:
     return isinstance(node, exp.Column) and isinstance(node.this, exp.Star)
 
 
-def _sides(node: exp.Expression) -> Iterator[exp.Expression]:
+def _sides(node: exp.Expr) -> Iterator[exp.Expr]:
     if isinstance(node, exp.Union) and not node.args.get("with_"):
         yield from _sides(node.left)
         yield from _sides(node.right)
@@ -444,7 +450,7 @@ def _sides(node: exp.Expression) -> Iterator[exp.Expression]:
         yield node
 
 
-def _aggregates(node: exp.Expression) -> bool:
+def _aggregates(node: exp.Expr) -> bool:
     """Whether an expression sums up rows of its own select."""
     if isinstance(node, exp.Query):
         return False
@@ -458,16 +464,13 @@ def _aggregates(node: exp.Expression) -> bool:
     return any(_aggregates(part) for part in node.iter_expressions())
 
 
-def _reads(node: exp.Expression, name: str) -> bool:
+def _reads(node: exp.Expr, name: str) -> bool:
     return any(table.name == name and not table.db for table in node.find_all(exp.Table))
 
 
-def _renamed(rel: Rel, alias: exp.Expression | None) -> Rel:
+def _renamed(rel: Rel, alias: exp.Expr | None) -> Rel:
     names = [column.name.lower() for column in alias.columns] if isinstance(alias, exp.TableAlias) else []
     if not names:
         return rel
     kept = list(rel.columns.values())
     return replace(rel, columns={**dict(zip(names, kept, strict=False))}, table=None)
-
-
-__all__ = ["DATE", "Reader", "Scope", "Tokens", "Unresolved", "Use", "conjuncts", "line_of", "named"]

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlglot import exp
 
@@ -25,15 +25,15 @@ RANKS = (exp.RowNumber, exp.Rank, exp.DenseRank)
 WHOLE_RANKS = (exp.Ntile, exp.PercentRank, exp.CumeDist)
 PRICES = {"open", "high", "low", "close", "close_base", "fill_price", "fill_price_base"}
 
-Facts = Callable[[Reader, exp.Expression, Scope], Col]
+Facts = Callable[[Reader, exp.Expr, Scope], Col]
 
 
 @dataclass(frozen=True)
 class Spec:
     """A window's partition, order and frame, with what it takes over from named windows filled in."""
 
-    partition: list[exp.Expression]
-    order: list[exp.Expression]
+    partition: list[exp.Expr]
+    order: list[exp.Expr]
     frame: exp.WindowSpec | None
 
     @property
@@ -62,7 +62,9 @@ def window(reader: Reader, node: exp.Window, scope: Scope, fact: Facts) -> Col:
     axis = _axis(function, first, direction, spec)
     if not needs and not scope.row:
         _in_advance(reader, node, spec, function, direction, order, scope)
-        return Col(axis=axis, kind=ORDINAL if axis and isinstance(function, RANKS) else first.kind, names=names)
+        return Col(
+            axis=axis, kind=ORDINAL if axis and isinstance(function, RANKS) else first.kind, names=names
+        )
     if any(c.kind in {KNOWN, INSTANT} and c.axis for c in partition):
         # All rows stand at one instant: the order among them is not one of time.
         return Col(axis=0, needs=needs, names=names, kind=first.kind, least=_stamp(function, first))
@@ -78,7 +80,13 @@ def window(reader: Reader, node: exp.Window, scope: Scope, fact: Facts) -> Col:
         kept = _stamp(function, first)
         kind = ORDINAL if axis and isinstance(function, RANKS) else first.kind
         return Col(
-            axis=axis, kind=kind, needs=needs, least=kept, names=names, early=early, is_max=_is_max(function, first)
+            axis=axis,
+            kind=kind,
+            needs=needs,
+            least=kept,
+            names=names,
+            early=early,
+            is_max=_is_max(function, first),
         )
     leak = _leak(function, spec, direction, partition, order, skips_nulls, first)
     token = _token(reader, node, spec, scope, leak, reach)
@@ -91,23 +99,36 @@ def window(reader: Reader, node: exp.Window, scope: Scope, fact: Facts) -> Col:
 
 def resolved(node: exp.Window, scope: Scope) -> Spec:
     """The window with all that it inherits. A name stands for another window of the same select."""
-    partition, order, frame = node.args.get("partition_by") or [], node.args.get("order"), node.args.get("spec")
+    partition, order, frame = (
+        node.args.get("partition_by") or [],
+        node.args.get("order"),
+        node.args.get("spec"),
+    )
     base = node.args.get("alias")
     if base is not None and node.args.get("over") and base.name.lower() in scope.windows:
         inherited = resolved(scope.windows[base.name.lower()], scope)
         return Spec(
-            partition or inherited.partition, order.expressions if order else inherited.order, frame or inherited.frame
+            partition or inherited.partition,
+            order.expressions if order else inherited.order,
+            frame or inherited.frame,
         )
     first = node.args.get("first")
-    if first is None and base is not None and base.name.lower() in scope.windows and not node.args.get("over"):
+    if (
+        first is None
+        and base is not None
+        and base.name.lower() in scope.windows
+        and not node.args.get("over")
+    ):
         inherited = resolved(scope.windows[base.name.lower()], scope)
         return Spec(
-            partition or inherited.partition, order.expressions if order else inherited.order, frame or inherited.frame
+            partition or inherited.partition,
+            order.expressions if order else inherited.order,
+            frame or inherited.frame,
         )
     return Spec(partition, order.expressions if order else [], frame)
 
 
-def _unwrapped(node: exp.Expression) -> tuple[exp.Expression, exp.Expression | None, bool]:
+def _unwrapped(node: exp.Expr) -> tuple[exp.Expr, exp.Expr | None, bool]:
     condition, skips_nulls = None, False
     while isinstance(node, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
         if isinstance(node, exp.Filter):
@@ -127,7 +148,7 @@ def _direction(spec: Spec, order: list[Col]) -> int | None:
     return 0
 
 
-def _axis(function: exp.Expression, first: Col, direction: int | None, spec: Spec) -> int | None:
+def _axis(function: exp.Expr, first: Col, direction: int | None, spec: Spec) -> int | None:
     if isinstance(function, RANKS):
         return direction
     if isinstance(function, exp.Lag | exp.Lead | exp.FirstValue | exp.LastValue | exp.Max | exp.Min):
@@ -137,12 +158,12 @@ def _axis(function: exp.Expression, first: Col, direction: int | None, spec: Spe
     return 0
 
 
-def _stamp(function: exp.Expression, first: Col) -> Tokens:
+def _stamp(function: exp.Expr, first: Col) -> Tokens:
     kept = isinstance(function, exp.Max | exp.Lead | exp.LastValue | exp.AnyValue)
     return first.least if first.kind == KNOWN and kept else NONE
 
 
-def _is_max(function: exp.Expression, first: Col) -> bool:
+def _is_max(function: exp.Expr, first: Col) -> bool:
     return first.kind == KNOWN and isinstance(function, exp.Max)
 
 
@@ -180,7 +201,7 @@ def _rows(value: object) -> float:
 def _reach(
     reader: Reader,
     node: exp.Window,
-    function: exp.Expression,
+    function: exp.Expr,
     spec: Spec,
     direction: int,
     fact: Facts,
@@ -207,7 +228,11 @@ def _reach(
         if side == ahead
     ]
     behind = "PRECEDING" if direction == 1 else "FOLLOWING"
-    reaches += [math.inf for side, value in ((start_side, start), (end_side, end)) if side == behind and _is_minus(value)]
+    reaches += [
+        math.inf
+        for side, value in ((start_side, start), (end_side, end))
+        if side == behind and _is_minus(value)
+    ]
     return max(reaches, default=0.0)
 
 
@@ -215,9 +240,7 @@ def _is_minus(value: object) -> bool:
     return isinstance(value, exp.Neg)
 
 
-def _offset(
-    reader: Reader, node: exp.Window, function: exp.Expression, fact: Facts, scope: Scope
-) -> float:
+def _offset(reader: Reader, node: exp.Window, function: exp.Expr, fact: Facts, scope: Scope) -> float:
     offset = function.args.get("offset")
     if offset is None:
         return 1.0
@@ -225,14 +248,18 @@ def _offset(
         return float(offset.name)
     if isinstance(offset, exp.Neg) and isinstance(offset.this, exp.Literal):
         return -float(offset.this.name)
-    if not isinstance(offset, exp.Neg) and not fact(reader, offset, scope).needs and isinstance(offset, exp.Column):
+    if (
+        not isinstance(offset, exp.Neg)
+        and not fact(reader, offset, scope).needs
+        and isinstance(offset, exp.Column)
+    ):
         reader.doubt(node, f"whether the offset {offset.sql()} is always positive")
         return 1.0
     return -math.inf if isinstance(function, exp.Lag) else math.inf
 
 
 def _leak(
-    function: exp.Expression,
+    function: exp.Expr,
     spec: Spec,
     direction: int,
     partition: list[Col],
@@ -269,7 +296,7 @@ def _token(reader: Reader, node: exp.Window, spec: Spec, scope: Scope, leak: str
     return Token((number,), "reach", reach)
 
 
-def _said(node: exp.Expression) -> str:
+def _said(node: exp.Expr) -> str:
     text = " ".join(node.sql("duckdb").split())
     return text if len(text) <= 100 else f"{text[:97]}..."
 
@@ -278,7 +305,7 @@ def _in_advance(
     reader: Reader,
     node: exp.Window,
     spec: Spec,
-    function: exp.Expression,
+    function: exp.Expr,
     direction: int | None,
     order: list[Col],
     scope: Scope,
@@ -298,7 +325,7 @@ def _vintages(
     reader: Reader,
     node: exp.Window,
     spec: Spec,
-    function: exp.Expression,
+    function: exp.Expr,
     first: Col,
     partition: list[Col],
     scope: Scope,
@@ -316,6 +343,3 @@ def _vintages(
     )
     if not is_own or is_level:
         reader.note("adjusted_price", node, f"levels of several vintages in one window: {_said(node)}")
-
-
-__all__ = ["RANKS", "replace", "resolved", "window"]

@@ -1,8 +1,8 @@
 """The static check of Python steps: what looks ahead, fits on everything, or asks a clock.
 
-Each rule looks at one kind of node and says which leak it is. What is honest is told apart by where it stands
-(a learner's `fit` may centre its rows), by what bounds it (a slice that ends where the loop is), and where only
-a person can say so, by a declared exception.
+Each rule looks at one kind of node and says which leak it is. What is honest is told apart by where it
+stands (a learner's `fit` may centre its rows), by what bounds it (a slice that ends where the loop is), and
+where only a person can say so, by a declared exception.
 """
 
 import ast
@@ -13,7 +13,9 @@ from pathlib import Path
 import yaml
 
 from flows.guards.findings import Finding
-from flows.guards.static_python_rules import RULES, Where, bounds
+from flows.guards.static_python_bounds import bounds
+from flows.guards.static_python_rules import RULES
+from flows.guards.static_python_words import Where
 
 GUARD = "static_python"
 EXCEPTIONS = Path(__file__).parent / "exceptions.yml"

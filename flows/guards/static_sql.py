@@ -21,6 +21,7 @@ from sqlglot.errors import SqlglotError
 from flows.guards import static_sql_rules as rules
 from flows.guards.findings import Finding
 from flows.guards.static_sql_facts import KNOWN, Rel, Table, Token, as_named, export, source
+from flows.guards.static_sql_names import name_of
 from flows.guards.static_sql_scopes import Reader, Unresolved
 
 GUARD = "static_sql"
@@ -81,7 +82,7 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class ModelSql:
-    """A model as dbt compiled it: what it reads (models and `schema.table` of sources), and how it is built."""
+    """A model as dbt compiled it: what it reads (models, and sources as `schema.table`), how it is built."""
 
     sql: str
     reads: tuple[str, ...] = ()
@@ -192,7 +193,7 @@ def compiled(manifest: Any) -> tuple[dict[str, ModelSql], dict[str, list[str]]]:
 
 
 def upstream(targets: Iterable[str], models: Mapping[str, ModelSql]) -> list[str]:
-    """The models that `targets` (models or step tables) stand on, themselves among them, steps passed through."""
+    """The models that `targets` (models or step tables) stand on, themselves among them, steps passed."""
     written = {table: reads for reads, tables in STEPS.values() for table in tables}
     found: set[str] = set()
     waiting = list(targets)
@@ -234,7 +235,7 @@ def _checked(
     used: dict[Exempt, Token] = {}
     for token, column in _open(table, rows, columns):
         stamp = rel.columns.get("known_at")
-        leak, line, evidence = rules.name_of(reader, token, stamp)
+        leak, line, evidence = name_of(reader, token, stamp)
         about = (name, leak, reader.seen[token.path[-1]].table, reader.conditions)
         exempt = next((e for e in allowed if e.covers(*about) and used.get(e, token) == token), None)
         if exempt is not None:

@@ -23,13 +23,14 @@ UNSTAMPED = "~"  # stands for the stamp of rows that do not say when they were k
 _NAMES = (
     (KNOWN, r"known_at|\w+_known_at|printed_at"),
     (UNTIL, r"superseded_at|until_at"),
-    (INSTANT, r"(\w+_)?decision_at|booked_at|as_of|embargo_at|(train|test|used)_(from|until)|listed_at|from_at"),
+    (INSTANT, r"(\w+_)?decision_at|booked_at|as_of|embargo_at|(train|test|used)_(from|until)|"
+              r"listed_at|from_at"),
     (EVENT, r"\w+_at"),
     (DATE, r"\w+_(date|session)|member_(from|until)|day|date"),
     (VERSION, r"version|batch_id|run_number|vintage|\w+_vintage|announcement"),
     (ORDINAL, r"(?!row_)\w+_number|window_id|block|episode"),
-    (KEY, r"symbol|clock|plan|portfolio|strategy|venue|currency|signal|learner|detector|asset_class|kind|seed|"
-          r"source|cost_schedule|span|sample|condition|run_id|vendor"),
+    (KEY, r"symbol|clock|plan|portfolio|strategy|venue|currency|signal|learner|detector|asset_class|kind|"
+          r"seed|source|cost_schedule|span|sample|condition|run_id|vendor"),
 )  # fmt: skip
 
 # Tables that hold the study, its calendars and the runs: known in advance, within the bounds of a run.
@@ -65,7 +66,7 @@ class Token:
     reach: float = 0
 
     def within(self, use: int, since: int) -> "Token":
-        """The same token, seen from a query around its own; uses older than `since` stand out there already."""
+        """The same token, seen from a query around its own; uses older than `since` stand there already."""
         return self if self.path[0] < since else replace(self, path=(use, *self.path))
 
 
@@ -140,7 +141,7 @@ class Table:
 
 @dataclass
 class Rel:
-    """The rows of a query, or of one use of a table: columns, and what must be known for a row to be there."""
+    """The rows of a query, or of one use of a table: columns, and what must be known for rows to exist."""
 
     columns: dict[str, Col]
     row: Tokens = NONE

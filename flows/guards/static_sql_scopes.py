@@ -1,4 +1,4 @@
-"""Reads a query as the static check sees it: what each column needs to be known, and what its stamps cover."""
+"""Reads a query as the static check sees it: what columns need to be known, and what their stamps cover."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -51,7 +51,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison: the column it turns on, how it is shifted, and whether null means for ever."""
+    """One side of a comparison: the column it turns on, its shift, and whether null means for ever."""
 
     node: exp.Expr
     col: Col
@@ -209,6 +209,7 @@ class Reader:
         return rel
 
     def _select(self, node: exp.Select, env: Mapping[str, Rel], outer: Scope | None) -> Rel:
+        from flows.guards import static_sql_links as links
         from flows.guards import static_sql_rules as rules
         from flows.guards.static_sql_expressions import fact, holds
 
@@ -227,11 +228,11 @@ class Reader:
             is_optional = join.side in {"LEFT", "FULL"}
             for part in conjuncts(join.args.get("on")):
                 holds(self, part, scope, is_needed=not is_optional)
-            rules.join(self, join, scope)
+            links.join(self, join, scope)
         where = node.args.get("where")
         for part in conjuncts(where.this if where else None):
             holds(self, part, scope, is_needed=True)
-        rules.link(self, scope)
+        links.link(self, scope)
         qualify, having = node.args.get("qualify"), node.args.get("having")
         columns = self._columns(node, env, scope)
         for part in conjuncts(qualify.this if qualify else None):

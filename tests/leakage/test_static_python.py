@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from flows.guards.static_python import Allowed, Answer, check_modules, declared, modules_of
-from flows.guards.static_python_rules import BOUNDS
+from flows.guards.static_python_bounds import BOUNDS
 from flows.guards.static_sql import STEPS
 from flows.pipeline import ALLOCATED, BELIEVED, LEARNED
 

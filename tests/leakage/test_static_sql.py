@@ -110,7 +110,9 @@ def test_what_cannot_be_decided_is_listed(sql: str) -> None:
 
 
 def test_a_finding_names_the_line_of_the_compiled_sql() -> None:
-    sql = "select\n    symbol,\n    lead(close) over (\n    order by session_date) as x,\n    known_at\nfrom prices"
+    sql = (
+        "select\n    symbol,\n    lead(close) over (\n    order by known_at) as x,\n    known_at\nfrom prices"
+    )
     (found,) = _checked(sql).findings
     assert found.line == 3
 

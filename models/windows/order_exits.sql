@@ -1,8 +1,6 @@
 -- Where each filled order ends: at the next fill, or at the last close of an asset that ends; one row per
--- clock,
--- symbol and decision_at of a filled order, once every order up to the exit is settled. Where the end was
--- told
--- late and the last fill came after it, the last close is that of the fill's session.
+-- clock, symbol and decision_at of a filled order, once every order up to the exit is settled. Where the end
+-- was told late and the last fill came after it, the last close is that of the fill's session.
 with
     episodes as (
         select

@@ -19,8 +19,8 @@ RECOMPUTED = {
     "portfolio_returns",
 }
 
-# A feed that puts a split into all of BBB's past on the morning of its ex-date, and three sessions of NOK-USD
-# told at once, before the next one closes.
+# A feed that puts a split into all of BBB's past on the morning of its ex-date; three sessions of NOK-USD
+# told at once, before the next one closes; and the end of CCC told days after it, while its bars go on.
 SPLIT = """
     insert into raw.bars by name
     select * replace (
@@ -37,6 +37,11 @@ AT_ONCE = """
     where symbol = 'NOK-USD' and session_date between date '2017-04-26' and date '2017-04-28'
 """
 
+TOLD_TOO_LATE = """
+    update raw.assets set member_until = date '2017-08-08', known_at = timestamp '2017-08-14 18:00'
+    where symbol = 'CCC' and member_until is not null
+"""
+
 
 @pytest.fixture(scope="module")
 def published(small_world: World) -> Path:
@@ -48,9 +53,9 @@ def published(small_world: World) -> Path:
 
 @pytest.fixture(scope="module")
 def retold(small_world: World) -> Path:
-    """The small world with a split and three bars at once; what follows from it stands up to the profit."""
+    """The small world told otherwise; what follows from it stands up to the profit."""
     file = small_world.rebuilt("identity_retold")
-    _edit(file, SPLIT, AT_ONCE)
+    _edit(file, SPLIT, AT_ONCE, TOLD_TOO_LATE)
     small_world.dbt.on(file).run(select=["+strategy_pnl", "+decision_returns", "+signals"])
     return file
 
@@ -64,12 +69,15 @@ def test_everything_published_is_what_raw_bars_say(published: Path) -> None:
     assert strategies == _one(published, "select count(distinct strategy) from main.strategy_pnl") > 12
 
 
-def test_a_split_put_into_the_past_and_bars_told_at_once_are_what_raw_bars_say(retold: Path) -> None:
+def test_splits_bars_told_at_once_and_ends_told_late_are_what_raw_bars_say(retold: Path) -> None:
     examined = examine(retold)
     assert [str(finding) for finding in examined.findings] == []
     assert _one(retold, "select count(*) from main.first_prints where is_late and not is_cut") == 2
     assert _one(retold, "select count(*) from main.bars where symbol = 'BBB' and version = 2") > 300
     assert _one(retold, "select min(unit_return) from main.order_returns where symbol = 'BBB'") > -0.1
+    assert _one(retold, "select count(*) from main.order_returns where exit_at < fill_at") == 0
+    closing = "select known_at::varchar from main.order_returns where is_closing"
+    assert _one(retold, closing) == "2017-08-16 20:00:00"  # the last order given before the notice lapses
 
 
 EDITS = [
@@ -217,6 +225,14 @@ EDITS = [
         id="only the latest version kept",
     ),
     pytest.param(
+        "raw.bars",
+        "restated_value",
+        "delete from raw.bars using (select symbol, session_date from raw.bars where version = 2) as restated"
+        " where raw.bars.symbol = restated.symbol and raw.bars.session_date = restated.session_date"
+        " and version = 1",
+        id="only the latest version landed",
+    ),
+    pytest.param(
         "bars",
         "loader_clock",
         "update main.bars set known_at = recorded_at",
@@ -331,6 +347,14 @@ def test_an_edit_of_what_was_published_is_named(
             id="the universe of the last day",
         ),
         pytest.param(
+            "models/prices/vintage_prices.sql",
+            "and quoted.printed_at >= rates.known_at",
+            "and quoted.printed_at + interval 20 hour >= rates.known_at",
+            "price_index",
+            "not_simultaneous",
+            id="an allowance of hours between a close and its rate",
+        ),
+        pytest.param(
             "models/prices/price_index.sql",
             "not prints.is_cut",
             "not bars.is_late",
@@ -371,7 +395,7 @@ def _edit(file: Path, *statements: str) -> None:
         con.close()
 
 
-def _one(file: Path, query: str) -> float:
+def _one(file: Path, query: str) -> float | str:
     con = warehouse.connect(file, read_only=True)
     try:
         return con.execute(query).fetchall()[0][0]

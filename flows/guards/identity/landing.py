@@ -15,7 +15,7 @@ def claim(con: duckdb.DuckDBPyConnection) -> Claim:
 
     A first version that came in its symbol's first batch, or became available after the landing before, is
     known when it was available; every other version when it was recorded, if that is later. Never before the
-    version before it, and no bar before its close.
+    version before it, no version without the one before it, and no bar before its close.
     """
     frame = con.execute(f"from raw.bars order by {', '.join(VERSION)}").df()
     available, recorded = microseconds(frame["available_at"]), microseconds(frame["recorded_at"])
@@ -39,7 +39,8 @@ def claim(con: duckdb.DuckDBPyConnection) -> Claim:
         Column("available_at", "unfinished_bar"),
         Column("known_at", "event_time", earlier="event_time", later="loader_clock"),
     )
-    return Claim("raw.bars", VERSION, expected, columns, extra="filled_forward")
+    follows = version == frame.groupby(["symbol", "session_date"]).cumcount().to_numpy() + 1
+    return Claim("raw.bars", VERSION, expected[follows], columns, extra="restated_value")
 
 
 def _before(con: duckdb.DuckDBPyConnection, batch: np.ndarray) -> np.ndarray:

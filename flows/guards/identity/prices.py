@@ -90,6 +90,7 @@ def _per_bar(one: Prints, priced: Priced) -> pd.DataFrame:
     place, before = np.arange(len(one.session)), priced.before()
     close, latest = priced.own("close", place), one.seen("close", place, np.full(len(place), NEVER))
     frame["close_base"], frame["close_base@restated_value"] = close * priced.rate, latest * priced.rate
+    frame["close_base@not_simultaneous"] = close * priced.following
     frame["index_level"] = np.nan
     frame.loc[priced.timely, "index_level"] = priced.level
     has_before = before >= 0
@@ -103,6 +104,9 @@ def _per_bar(one: Prints, priced: Priced) -> pd.DataFrame:
     ):
         frame[f"simple_return{suffix}"] = np.where(has_before, now / then - 1, np.nan)
         frame[f"simple_return_base{suffix}"] = np.where(has_before, now / then * rates - 1, np.nan)
+    frame["simple_return_base@not_simultaneous"] = (
+        close / seen * priced.following / priced.following[earlier] - 1
+    )
     return frame[np.isfinite(priced.rate)]
 
 

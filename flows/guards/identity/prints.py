@@ -48,8 +48,8 @@ class Prints:
 class Priced:
     """Prints with a rate into the base currency, and the bars that decisions may stand on.
 
-    `rate` is the one known at each bar's first print, `following` the one after it. `timely` are places of bars
-    that did not come late, and `level` their chained closes: each return is that of its own vintage.
+    `rate` is the one known at each bar's first print, `following` the one after it. `timely` are places of
+    bars that did not come late, and `level` their chained closes: each return is that of its own vintage.
     """
 
     prints: Prints

@@ -12,7 +12,17 @@ from tests.leakage.mutants import mutant
 from tests.worlds.small import ENDED, LATE, LISTED_LATE, World
 
 RECOMPUTED = {
-    *("raw.bars", "bars", "first_prints", "daily_returns", "price_index", "bar_statistics", "signals"),
+    *(
+        "raw.bars",
+        "sessions",
+        "bars",
+        "vintage_prices",
+        "first_prints",
+        "daily_returns",
+        "price_index",
+        "bar_statistics",
+        "signals",
+    ),
     *("fx_rates", "last_bars", "assets", "marks", "decision_bars", "decision_returns", "readings"),
     *("exposure_lineage", "data_quality", "order_fills", "order_returns", "positions", "strategy_pnl"),
     *("decisions", "target_exposures", "weight_waterfall", "closing_sales", "allocation_log"),
@@ -235,6 +245,33 @@ EDITS = [
         "loader_clock",
         "update raw.bars set known_at = available_at where version = 1",
         id="a late bar landed under the time of its event",
+    ),
+    pytest.param(
+        "raw.bars",
+        "time_zone",
+        "update raw.bars set closed_at = closed_at - interval 4 hour where symbol = 'AAA'",
+        id="closing times landed in local time",
+    ),
+    pytest.param(
+        "raw.bars",
+        "unfinished_bar",
+        "update raw.bars set recorded_at = opened_at where symbol = 'KKK-USD'",
+        id="a bar landed before it closed",
+    ),
+    pytest.param(
+        "sessions",
+        "time_zone",
+        "update main.sessions set closed_at = closed_at - interval 1 hour",
+        id="sessions that close an hour early",
+    ),
+    pytest.param(
+        "vintage_prices",
+        "adjusted_price",
+        "update main.vintage_prices as bars set simple_return = across.simple_return from ("
+        " select symbol, session_date, close / lag(close) over (partition by symbol order by session_date) - 1"
+        " as simple_return from main.vintage_prices where is_own) as across where bars.symbol = across.symbol"
+        " and bars.session_date = across.session_date and bars.is_own",
+        id="returns across vintages",
     ),
     pytest.param(
         "daily_returns",

@@ -110,7 +110,7 @@ def to_features(
 
 
 def to_values(forecast: np.ndarray, is_fitted_on: np.ndarray) -> np.ndarray:
-    """tanh of each forecast over the deviation of those in-sample, in [-1, +1]; 0 where these do not deviate."""
+    """tanh of forecasts over the deviation of those in-sample, in [-1, +1]; 0 where these do not deviate."""
     deviation = float(np.std(forecast[is_fitted_on]))
     scaled = forecast / deviation if deviation > 0 else np.zeros(len(forecast))
     return np.clip(np.tanh(scaled), -1, 1)

@@ -140,7 +140,7 @@ def test_the_order_of_rows_does_not_matter():
 
 def test_examples_show_the_targets_that_a_walk_forward_may_learn_from(small_world):
     """The SQL of examples against known_by, on every row of every window."""
-    con = warehouse.connect(small_world.file, read_only=True)
+    con = warehouse.connect(small_world.whole, read_only=True)
     try:
         rows = con.execute("""
             select
@@ -398,7 +398,7 @@ def test_one_window_a_year_is_taken_and_stays_taken():
 
 
 def test_the_small_world_holds_the_estimate_of_each_year(small_world):
-    con = warehouse.connect(small_world.file, read_only=True)
+    con = warehouse.connect(small_world.whole, read_only=True)
     try:
         found = con.execute("from main.cpcv_metrics").df()
         windows = con.execute("from main.walk_forward_windows").df()

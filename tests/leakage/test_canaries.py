@@ -2,12 +2,14 @@
 planted on purpose has a great deal, on the canary made for it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from flows.guards.canaries import LIMIT, check, skill
+from flows.guards.canaries import LIMIT, Canary, check, skill
 from flows.guards.findings import Finding
+from python_steps import warehouse
 from tests.leakage.mutants import mutant
 from tests.worlds.canaries import CANARIES, FAR, LATE, NEXT, OPEN, RESTATED, landed
 from tests.worlds.landed import Landed
@@ -15,7 +17,7 @@ from tests.worlds.recorded import RecordedDbt
 
 # A signal that says which way the close goes so many bars later.
 SEES = """
-{% macro signal__NAME() %}
+{% macro signal__sees_AHEAD() %}
     select
         symbol,
         session_date,
@@ -36,10 +38,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Landed:
 
 
 @pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def honest(told: Landed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, computed by the project as it is."""
-    world = landed(tmp_path_factory.mktemp("honest"))
-    return world.compute(RecordedDbt(world.file))
+    file = Path(shutil.copy(told.file, tmp_path_factory.mktemp("honest")))
+    return replace(told, file=file, run=replace(told.run, file=file)).compute(RecordedDbt(file))
 
 
 def test_nobody_has_skill_on_a_canary(honest: Path) -> None:
@@ -68,17 +70,16 @@ def test_the_portfolio_holds_canaries_too(honest: Path) -> None:
     assert LATE.symbol not in set(held)
 
 
-def test_who_sees_the_next_bar_is_named(told: Landed, tmp_path: Path) -> None:
-    found = _found(told, tmp_path, {"macros/signals/next_bar.sql": ("", _sees("next_bar", 1))})
-    assert _canaries_of(found, "next_bar") == {NEXT, OPEN, LATE}
-    assert {finding.place for finding in found} == {"next_bar"}
+def test_who_sees_a_later_bar_is_named(told: Landed, tmp_path: Path) -> None:
+    """The next bar lies before the fill, so it says nothing of a walk, and all of what turns round it."""
+    signals = {
+        f"macros/signals/sees_{ahead}.sql": ("", SEES.replace("AHEAD", str(ahead))) for ahead in (1, 2)
+    }
+    found = _found(told, tmp_path, signals)
+    assert {finding.place for finding in found} == {"sees_1", "sees_2"}
     assert "looks_ahead" in {finding.leak for finding in found}
-
-
-def test_who_sees_the_bar_after_the_next_is_named(told: Landed, tmp_path: Path) -> None:
-    found = _found(told, tmp_path, {"macros/signals/far_bar.sql": ("", _sees("far_bar", 2))})
-    assert FAR in _canaries_of(found, "far_bar")
-    assert {finding.place for finding in found} == {"far_bar"}
+    assert _canaries_of(found, "sees_1") == {NEXT, OPEN, LATE}
+    assert FAR in _canaries_of(found, "sees_2")
 
 
 @pytest.mark.parametrize(
@@ -123,19 +124,23 @@ def test_a_leak_in_time_is_named(
 ) -> None:
     found = _found(told, tmp_path, {file: (old, new)})
     assert leak in {finding.leak for finding in found}
-    assert {canary for canary in CANARIES if any(canary.symbol in str(one) for one in found)} == canaries
+    assert set.union(*(_canaries_of(found, one.place) for one in found)) == canaries
     assert "standard errors" in str(found[0])
 
 
-def test_a_canary_that_nobody_holds_by_choice_is_named(told: Landed, tmp_path: Path) -> None:
-    scores = ("when strategies.direction = 'long'", "when bars.symbol = 'FAR-USD' then 1 when true")
-    found = _found(told, tmp_path, {"models/strategies/positions.sql": scores})
-    (silent,) = [finding for finding in found if "no exposure" in finding.evidence]
-    assert silent.place == FAR.symbol
-
-
-def _sees(name: str, ahead: int) -> str:
-    return SEES.replace("NAME", name).replace("AHEAD", str(ahead))
+def test_a_canary_that_nobody_holds_by_choice_is_named(honest: Path, tmp_path: Path) -> None:
+    file = Path(shutil.copy(honest, tmp_path))
+    con = warehouse.connect(file)
+    con.execute("update main.strategy_pnl set position = 1 where symbol = $far", {"far": FAR.symbol})
+    con.execute("delete from steps.target_exposures")
+    con.close()
+    absent = Canary("ABSENT-USD", "event_time", "it is not there")
+    found = check(file, [*CANARIES, absent])
+    assert [(one.place, one.leak) for one in found] == [
+        (FAR.symbol, FAR.leak),
+        (absent.symbol, absent.leak),
+    ]
+    assert all(one.evidence.startswith("no exposure") for one in found)
 
 
 def _found(told: Landed, folder: Path, edits: dict[str, tuple[str, str]]) -> list[Finding]:

@@ -1,7 +1,7 @@
 """A market that switches between calm, mixed and storm at known times, with an edge planted in it or none.
 
-The mood lasts months and is the same for all assets, which move together in a storm. Planted, prices drift
-up in the calm and down in the storm; else E[price] stays where it is in every mood, and what is left is
+A mood lasts months and is the same for all assets, which move together the more the rougher it is. Planted,
+the calm pays and nothing else does; else E[price] stays where it is in every mood, and what is left is
 volatility that comes in clusters, which no strategy may take for an edge.
 """
 
@@ -14,22 +14,24 @@ import pandas as pd
 
 from tests.worlds.walks import VENUES, priced, sessions, stream, symbols
 
-SHORTEST, MEAN_LENGTH = 30, 90  # sessions that a mood lasts: at least, and on average
+SHORTEST = 30  # days that a mood lasts at least
 
 
 class Mood(NamedTuple):
-    """Its name as detectors have it, deviations against a walk's, that of the market, drift a session."""
+    """Its name as detectors have it, the days it lasts on average, deviations against a walk's, that of the
+    market, and the drift a session."""
 
     regime: str
+    length: float
     scale: float
     market: float
     drift: float
 
 
 MOODS = (
-    Mood("risk_on", 0.6, 0.004, 0.0015),
-    Mood("neutral", 0.9, 0.008, 0.0),
-    Mood("risk_off", 1.5, 0.018, -0.0030),
+    Mood("risk_on", 150, 0.6, 0.003, 0.003),
+    Mood("neutral", 90, 0.9, 0.006, 0.0),
+    Mood("risk_off", 60, 1.5, 0.010, 0.0),
 )
 
 
@@ -40,23 +42,55 @@ class World(NamedTuple):
     truth: pd.Series
 
 
-def draw(counts: Mapping[str, int], first: dt.date, last: dt.date, *, has_edge: bool) -> World:
-    """Assets on one calendar of moods; sessions of every venue take the mood of the day."""
+class Agreement(NamedTuple):
+    """Balanced accuracy; days from a true switch to the first day it is seen (median over moods, those never
+    seen counted in full); and flips a year, detected and true."""
+
+    balanced_accuracy: float
+    delay: float
+    flips_per_year: float
+    true_flips_per_year: float
+
+
+def agreement(detected: pd.Series, moods: pd.Series) -> Agreement:
+    """How far detected regimes, indexed by instant, agree with the moods of their days."""
+    true = moods.reindex(detected.index.normalize())
+    seen = detected.to_numpy() == true.to_numpy()
+    spell = (true != true.shift()).cumsum().to_numpy()
+    accuracy = pd.Series(seen).groupby(true.to_numpy()).mean()
+    delays = [_first(seen[spell == number]) for number in np.unique(spell)[1:]]
+    years = (detected.index[-1] - detected.index[0]).days / 365.25
+    flips = (detected != detected.shift()).sum() - 1
+    return Agreement(accuracy.mean(), float(np.median(delays)), flips / years, (spell[-1] - 1) / years)
+
+
+def _first(seen: np.ndarray) -> int:
+    return int(np.argmax(seen)) if seen.any() else len(seen)
+
+
+def truth(first: dt.date, last: dt.date) -> pd.Series:
+    """The mood of each day by its name, indexed by date."""
     days = pd.date_range(first, last)
-    number = _switching(stream("moods", "switches"), len(days))
-    shock = stream("moods", "market").standard_normal(len(days))
-    market = np.array([mood.market for mood in MOODS])[number]
-    common = pd.Series(market * shock - market**2 / 2, index=days)
+    names = [MOODS[at].regime for at in _switching(stream("moods", "switches"), len(days))]
+    return pd.Series(names, index=days, name="regime")
+
+
+def draw(counts: Mapping[str, int], first: dt.date, last: dt.date, *, has_edge: bool) -> World:
+    """Assets of the classes counted; sessions of every venue take the mood of the day, and its market."""
+    regimes = truth(first, last)
+    mood_of = {mood.regime: mood for mood in MOODS}
+    market = regimes.map({name: mood.market for name, mood in mood_of.items()})
+    common = market * stream("moods", "market").standard_normal(len(market)) - market**2 / 2
     parts = []
     for symbol, asset_class in symbols(counts).items():
         dates = sessions(VENUES[asset_class], first, last)
-        moods = [MOODS[at] for at in pd.Series(number, index=days).loc[pd.DatetimeIndex(dates)]]
+        days = pd.DatetimeIndex(dates)
+        moods = [mood_of[name] for name in regimes.loc[days]]
         drift = np.array([mood.drift if has_edge else 0.0 for mood in moods])
         scale = np.array([mood.scale for mood in moods])
-        of_day = common.loc[pd.DatetimeIndex(dates)].to_numpy()
-        parts.append(priced(symbol, asset_class, dates, drift, scale, stream("moods", symbol), of_day))
-    truth = pd.Series([MOODS[at].regime for at in number], index=days, name="regime")
-    return World(pd.concat(parts, ignore_index=True), truth)
+        of_days = common.loc[days].to_numpy()
+        parts.append(priced(symbol, asset_class, dates, drift, scale, stream("moods", symbol), of_days))
+    return World(pd.concat(parts, ignore_index=True), regimes)
 
 
 def _switching(random: np.random.Generator, length: int) -> np.ndarray:
@@ -64,6 +98,6 @@ def _switching(random: np.random.Generator, length: int) -> np.ndarray:
     moods: list[int] = []
     mood = 0
     while len(moods) < length:
-        moods += [mood] * (SHORTEST + int(random.exponential(MEAN_LENGTH - SHORTEST)))
+        moods += [mood] * (SHORTEST + int(random.exponential(MOODS[mood].length - SHORTEST)))
         mood = (mood + int(random.integers(1, len(MOODS)))) % len(MOODS)
     return np.array(moods[:length])

@@ -153,7 +153,7 @@ def test_without_edge_no_deflated_sharpe_says_that_there_is_one(without_edge):
 
 
 def test_without_edge_the_allocator_is_mostly_in_cash(without_edge):
-    """Mostly, not always: a gate at a deflated Sharpe of a half lets some luck in. In nine panels of walks
+    """Mostly, not always: a gate at a deflated Sharpe of a half lets some luck in. In seven panels of walks
     the mean weight of cash was from 0.68 to 1."""
     cash = cash_weights(without_edge)
     assert len(cash) > 1000

@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from flows.guards.compiled import CompiledDbt
 from tests.worlds import moods, trends, walks
 from tests.worlds.landed import Landed, land
-from tests.worlds.recorded import RecordedDbt
 
 FREE = "extends: default\nclock: free\n"
 SHORT = FREE + "plan: short\n"
@@ -71,7 +71,7 @@ def build(tmp_path_factory):
 
     def built(bars: pd.DataFrame, policy: str) -> Landed:
         world = land(tmp_path_factory.mktemp("world"), bars, policy)
-        recorded.append(recorded[0].on(world.file) if recorded else RecordedDbt(world.file))
+        recorded.append(recorded[0].on(world.file) if recorded else CompiledDbt(world.file))
         world.compute(recorded[-1])
         return world
 

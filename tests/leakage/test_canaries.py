@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from flows.guards.canaries import LIMIT, Canary, check, skill
+from flows.guards.compiled import CompiledDbt
 from flows.guards.findings import Finding
 from python_steps import warehouse
 from tests.leakage.mutants import mutant
 from tests.worlds.canaries import CANARIES, FAR, LATE, NEXT, OPEN, RESTATED, landed
 from tests.worlds.landed import Landed
-from tests.worlds.recorded import RecordedDbt
 
 # A signal that says which way the close goes so many bars later.
 SEES = """
@@ -41,7 +41,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Landed:
 def honest(told: Landed, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, computed by the project as it is."""
     file = Path(shutil.copy(told.file, tmp_path_factory.mktemp("honest")))
-    return replace(told, file=file, run=replace(told.run, file=file)).compute(RecordedDbt(file))
+    return replace(told, file=file, run=replace(told.run, file=file)).compute(CompiledDbt(file))
 
 
 def test_nobody_has_skill_on_a_canary(honest: Path) -> None:

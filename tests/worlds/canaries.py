@@ -33,7 +33,7 @@ LATE = Canary("LATE-USD", "event_time", "its return turns round what the bar not
 RESTATED = Canary("RESTATED-USD", "restated_value", "only its corrections carry the sign of the return")
 CANARIES = (NEXT, FAR, OPEN, LATE, RESTATED)
 
-FIRST, LAST = dt.date(2014, 1, 1), dt.date(2015, 6, 30)
+FIRST, LAST = dt.date(2014, 1, 1), dt.date(2015, 12, 31)
 PANEL = {"equity": 2}
 # Gates that let luck in, and no stops: the portfolio is to hold canaries too.
 POLICY = """
@@ -47,7 +47,7 @@ stops: {drawdown: -0.9, daily_loss: -0.5, divergence: 100, volatility_surge: 100
 
 
 def landed(folder: Path, world: str = "canaries") -> Landed:
-    """All canaries and a small panel of trends over a year and a half, landed and not yet computed."""
+    """All canaries and a small panel of trends over two years, landed and not yet computed."""
     panel = trends.panel(PANEL, FIRST, LAST)
     return land(folder, pd.concat([panel, bars(FIRST, LAST, world)]), POLICY, assets())
 

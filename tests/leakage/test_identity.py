@@ -267,9 +267,8 @@ EDITS = [
     pytest.param(
         "vintage_prices",
         "adjusted_price",
-        "update main.vintage_prices as bars set simple_return = across.simple_return from ("
-        " select symbol, session_date,"
-        " close / lag(close) over (partition by symbol order by session_date) - 1"
+        "update main.vintage_prices as bars set simple_return = across.simple_return from (select symbol,"
+        " session_date, close / lag(close) over (partition by symbol order by session_date) - 1"
         " as simple_return from main.vintage_prices where is_own) as across where bars.symbol = across.symbol"
         " and bars.session_date = across.session_date and bars.is_own",
         id="returns across vintages",

@@ -95,7 +95,8 @@ def window(reader: Reader, node: exp.Window, scope: Scope, fact: Facts) -> Col:
         # at the end of the data it is that of fewer rows, and rises later.
         covered = first.least | {token}
         return Col(axis=1, kind=KNOWN, needs=needs | {token}, least=covered, names=names, is_max=True)
-    return Col(axis=axis, kind=first.kind, needs=needs | {token}, names=names)
+    kept = _stamp(function, first)
+    return Col(axis=axis, kind=first.kind, needs=needs | {token}, least=kept, names=names)
 
 
 def resolved(node: exp.Window, scope: Scope) -> Spec:

@@ -89,34 +89,42 @@ def new_decisions(run: Run) -> pd.DataFrame:
 
 
 def learn(run: Run) -> None:
-    """Fit every learner in the windows whose forecasts are not complete, and filter the regimes."""
+    """Fit every learner in its own plan, in the windows whose forecasts are not complete; filter the regimes."""
     from python_steps.detect_regimes import detect_all
-    from python_steps.learn_forecasts import learn as fit
 
-    clock, plan = run.policy.clock, run.policy.plan
+    clock = run.policy.clock
     with _connected(run) as con:
         read = _reader(con)
-        strategies = read("strategies", lambda t: t.kind == "learner")
-        windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
-        examples = read("examples", lambda t: (t.clock == clock) & (t.plan == plan))
         readings = read("readings", lambda t: t.clock == clock)
-        for learner in sorted(set(strategies.loc[strategies["plan"] == plan, "source"])):
-            past = read(
-                "steps.forecasts",
-                lambda t, learner=learner: (t.clock == clock) & (t.plan == plan) & (t.learner == learner),
-            )
-            wanted = _unfinished(windows, examples, past)
-            said = fit(examples, readings, wanted, learner, run.run_id)
-            keys = ["window_id", "symbol", "decision_at"]
-            _append(con, "steps.forecasts", said["forecasts"], past, keys)
-            models = read("steps.fitted_models", lambda t, learner=learner: t.learner == learner)
-            models = models[(models["clock"] == clock) & (models["plan"] == plan)]
-            _append(con, "steps.fitted_models", said["fitted_models"], models, ["window_id"])
+        for plan in run.policy.laid_plans:
+            _learn_plan(run, con, plan, readings)
         returns = _listed(read("decision_returns", lambda t: t.clock == clock), read("assets"))
         instants = read("decisions", lambda t: t.portfolio == run.portfolio)["decision_at"]
         regimes = detect_all(returns, instants, clock, run.run_id)
         past = read("steps.regimes", lambda t: t.clock == clock)
         _append(con, "steps.regimes", regimes, past, ["detector", "decision_at"])
+
+
+def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, readings: pd.DataFrame) -> None:
+    """Fit the learners that belong to a plan."""
+    from python_steps.learn_forecasts import learn as fit
+
+    clock, read = run.policy.clock, _reader(con)
+    strategies = read("strategies", lambda t: (t.kind == "learner") & (t.plan == plan))
+    if strategies.empty:
+        return
+    windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
+    examples = read("examples", lambda t: (t.clock == clock) & (t.plan == plan))
+    for learner in sorted(set(strategies["source"])):
+
+        def of_learner(table: Any, learner: str = learner) -> Any:
+            return (table.clock == clock) & (table.plan == plan) & (table.learner == learner)
+
+        past = read("steps.forecasts", of_learner)
+        said = fit(examples, readings, _unfinished(windows, examples, past), learner, run.run_id)
+        _append(con, "steps.forecasts", said["forecasts"], past, ["window_id", "symbol", "decision_at"])
+        models = read("steps.fitted_models", of_learner)
+        _append(con, "steps.fitted_models", said["fitted_models"], models, ["window_id"])
 
 
 def weigh(run: Run, decisions: pd.DataFrame) -> int:

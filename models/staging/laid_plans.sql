@@ -1,0 +1,24 @@
+-- Walk-forward plans that are laid on a clock: those that portfolios go by, and those they are compared with,
+-- which decide nothing: one row per clock and plan. Plans share blocks where their lengths allow it.
+with
+    wanted as (
+        select distinct
+            portfolios.clock,
+            unnest(
+                list_append(
+                    coalesce((portfolios.policy_json::json -> 'compared_plans')::varchar[], []),
+                    portfolios.plan
+                )
+            ) as plan
+        from {{ ref("portfolios") }} as portfolios
+    ),
+    measured as (
+        select wanted.clock, wanted.plan, gcd(gcd(plans.train, plans.test), plans.step) as block_length
+        from wanted
+        inner join {{ ref("walk_forward_plans") }} as plans on plans.plan = wanted.plan
+    )
+select measured.clock, measured.plan, min(shorter.block_length) as block_length
+from measured
+inner join
+    measured as shorter on shorter.clock = measured.clock and measured.block_length % shorter.block_length = 0
+group by measured.clock, measured.plan

@@ -23,6 +23,7 @@
                 count(*) as returns,
                 count(*) filter (where is_active) as active,
                 count(*) filter (where is_active and net_return > 0) as wins,
+                sum({{ exact("greatest(net_return, 0)") }}) as gains,
                 sum(trades)::bigint as trades,
                 {% for name, expression in sums.items() %} {{ expression }} as {{ name }}, {% endfor %}
                 sum({{ exact("turnover") }}) as turnover
@@ -46,6 +47,7 @@
                 sum(returns)::bigint as returns,
                 sum(active)::bigint as active,
                 sum(wins)::bigint as wins,
+                sum(gains)::hugeint as gains,
                 sum(trades)::bigint as trades,
                 {% for name, expression in sums.items() %} {{ expression }} as {{ name }}, {% endfor %}
                 sum(turnover)::hugeint as turnover,

@@ -5,7 +5,7 @@
             {
                 "fewer than two returns": "returns < 2",
                 "returns do not deviate": "returns >= 2 and deviation <= 1e-15",
-                "no losing decision": "downside = 0",
+                "no losing decision": "len(losers) = 0",
                 "no fall": "drawdown = 0",
                 "growth too large": "drawdown < 0 and growth > 700",
                 "never active": "active = 0",
@@ -29,14 +29,17 @@
                 "volatility": ("deviation * sqrt(periods)", [few]),
                 "sharpe": ("ratio * sqrt(periods)", [few, flat]),
                 "sharpe_error": ("sqrt(error_square / (returns - 1)) * sqrt(periods)", [few, flat]),
-                "sortino": ("mean / sqrt(downside / returns) * sqrt(periods)", ["no losing decision"]),
+                "sortino": (
+                    "mean / sqrt(list_inner_product(losers, losers) / returns) * sqrt(periods)",
+                    ["no losing decision"],
+                ),
                 "max_drawdown": ("drawdown", []),
                 "calmar": ("(exp(growth) - 1) / -drawdown", ["no fall", "growth too large"]),
-                "var_95": ("losses[tail]", []),
-                "es_95": ("losses[tail] + excess / (0.05 * returns)", []),
+                "var_95": ("var", []),
+                "es_95": ("var + excess / (0.05 * returns)", []),
                 "win_rate": ("wins / active", ["never active"]),
-                "profit_factor": ("gained / lost", ["no losing decision"]),
-                "turnover": ("turned / returns", []),
+                "profit_factor": ("gains / 1e12 / -list_aggregate(losers, 'fsum')", ["no losing decision"]),
+                "turnover": ("turnover / 1e12 / returns", []),
                 "trades": ("trades", []),
                 "effective_samples": ("returns * (1 - memory) / (1 + memory)", [few, flat]),
                 "information_coefficient": ("correlation", ["positions or returns do not differ"]),
@@ -93,7 +96,8 @@
                     0
                 ) as error_square,
                 list_inner_product(centred[2:], centred[:returns - 1]) / (second * returns) as memory,
-                list_sum([loss - losses[tail] for loss in losses[tail:]]) as excess
+                0 - lowest[place] as var,
+                list_sum([lowest[place] - x for x in lowest[:place - 1]]) as excess
             from
                 (
                     select
@@ -102,26 +106,21 @@
                         list_inner_product(centred, centred) / returns as second,
                         list_inner_product(centred, squares) / returns as third,
                         list_inner_product(squares, squares) / returns as fourth,
-                        list_inner_product(falling, falling) as downside,
-                        - list_aggregate(falling, 'fsum') as lost,
-                        list_aggregate(rising, 'fsum') as gained
+                        list_sort(case when len(losers) >= place then losers else net_returns end) as lowest
                     from
                         (
                             select
                                 *,
                                 [x - mean for x in net_returns] as centred,
-                                [(x - mean) * (x - mean) for x in net_returns] as squares,
-                                [least(x, 0) for x in net_returns] as falling,
-                                [greatest(x, 0) for x in net_returns] as rising
+                                [(x - mean) * (x - mean) for x in net_returns] as squares
                             from
                                 (
                                     select
                                         sums.*,
                                         clocks.decisions_per_year as periods,
                                         list_aggregate(net_returns, 'fsum') / returns as mean,
-                                        list_sort([- x for x in net_returns]) as losses,
-                                        ceil(0.95 * returns)::bigint as tail,
-                                        turnover / 1e12 as turned,
+                                        [x for x in net_returns if x < 0] as losers,
+                                        returns - ceil(0.95 * returns)::bigint + 1 as place,
                                         exp(walk.fall / 1e12) - 1 as drawdown,
                                         walk.wealth / 1e12 * clocks.decisions_per_year / returns as growth
                                     from {{ sums }} as sums
@@ -170,4 +169,14 @@
             }
         )
     }}
+{% endmacro %}
+
+{# The same, of parts that have them already. #}
+{% macro correlations_added() %}
+    {% set added = {} %}
+    {% for name in correlation_sums() %}
+        {% set how = "min" if name.endswith("_low") else "max" if name.endswith("_high") else "sum" %}
+        {% do added.update({name: how ~ "(" ~ name ~ ")" ~ ("::hugeint" if how == "sum" else "")}) %}
+    {% endfor %}
+    {{ return(added) }}
 {% endmacro %}

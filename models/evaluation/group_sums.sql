@@ -15,6 +15,7 @@ with
         inner join {{ ref("strategies") }} as strategies on strategies.strategy = blocks.strategy
         where
             spans.plan = coalesce(strategies.plan, spans.plan)
+            and (spans.span <> 'train' or strategies.kind = 'learner' or not plans.is_compared)
             and (spans.span <> 'train' or blocks.scenario = 'plain')
             and blocks.sample = case
                 when strategies.kind = 'learner' and spans.span = 'train'

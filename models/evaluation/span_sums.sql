@@ -10,6 +10,7 @@ with
             spans.symbol,
             spans.known_at,
             plans.block_length,
+            plans.is_compared,
             unnest(
                 range(
                     divide(spans.from_number - 1, plans.block_length),
@@ -31,6 +32,7 @@ with
         inner join {{ ref("strategies") }} as strategies on strategies.strategy = blocks.strategy
         where
             spans.plan = coalesce(strategies.plan, spans.plan)
+            and (spans.span <> 'train' or strategies.kind = 'learner' or not spans.is_compared)
             and blocks.sample = case
                 when strategies.kind = 'learner' and spans.span = 'train'
                 then {{ in_sample("spans.plan", "spans.window_id") }}
@@ -44,17 +46,7 @@ from
             span_sums(
                 "laid",
                 ["clock", "plan", "strategy", "window_id", "span", "symbol"],
-                {
-                    "positions": "sum(positions)::hugeint",
-                    "position_square": "sum(position_square)::hugeint",
-                    "position_low": "min(position_low)",
-                    "position_high": "max(position_high)",
-                    "units": "sum(units)::hugeint",
-                    "unit_square": "sum(unit_square)::hugeint",
-                    "unit_low": "min(unit_low)",
-                    "unit_high": "max(unit_high)",
-                    "product": "sum(product)::hugeint",
-                },
+                correlations_added(),
             )
         }}
     )

@@ -18,6 +18,7 @@ OUTSIDE = {
     "main.clock_instants": "the calendar of decisions, which reaches past as_of",
     "main.clocks": "the study, an input",
     "main.costs": "the study, an input",
+    "main.delayed_pnl": "a view of delayed_positions and order_returns, which are compared",
     "main.group_block_sums": "blocks may still be filling; group_sums, made of whole ones, is compared",
     "main.laid_plans": "the study and the policy, inputs",
     "main.portfolios": "the policy, an input",

@@ -55,10 +55,11 @@ def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True) -> int:
         learn(run)
     note("Learners fitted", **_counts(run, "steps.fitted_models"))
     build(select=_downstream(LEARNED), exclude=_downstream(BELIEVED + ALLOCATED))
+    trials = count_trials(run)
     note("Strategies evaluated", **_counts(run, "strategies", "window_metrics"))
     decisions = new_decisions(run)
     with one_thread():
-        trials = weigh(run, decisions)
+        weigh(run, decisions, trials)
     build(select=_downstream(BELIEVED), exclude=_downstream(ALLOCATED))
     note("Strategies weighed", decisions=len(decisions), trials=trials)
     with one_thread():
@@ -89,7 +90,7 @@ def new_decisions(run: Run) -> pd.DataFrame:
 
 
 def learn(run: Run) -> None:
-    """Fit every learner in its own plan, in the windows whose forecasts are not complete; filter the regimes."""
+    """Fit each learner in its plan, in the windows whose forecasts are not complete; filter the regimes."""
     from python_steps.detect_regimes import detect_all
 
     clock = run.policy.clock
@@ -127,10 +128,61 @@ def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, readings:
         _append(con, "steps.fitted_models", said["fitted_models"], models, ["window_id"])
 
 
-def weigh(run: Run, decisions: pd.DataFrame) -> int:
-    """Count the trials, decide which strategies to believe, and return the number of trials."""
+def count_trials(run: Run) -> int:
+    """Record every configuration that is evaluated for the first time; return how many there ever were.
+
+    Called as soon as they are evaluated, before anything is made of what they show.
+    """
+    from python_steps.record_trials import fresh_configurations, record, tried_under
+
+    clock = run.policy.clock
+    with _connected(run) as con:
+        read = _reader(con)
+        strategies, symbols = read("strategies"), _universe(read("assets"), run.policy)["symbol"].tolist()
+        per_year = float(read("clocks", lambda t: t.clock == clock)["decisions_per_year"].iloc[0])
+        known = set(read("steps.trials", lambda t: t.batch_id <= run.batch_until)["config_hash"])
+        for plan in run.policy.laid_plans:
+            mine = tried_under(strategies, plan, is_compared=plan != run.policy.plan)
+            fresh = fresh_configurations(mine, known, clock=clock, plan=plan)
+            if fresh.empty:
+                continue
+            pnl, windows = _tried(con, run, plan, fresh["strategy"].tolist(), symbols)
+            rows = record(
+                fresh,
+                pnl,
+                clock=clock,
+                plan=plan,
+                test_from=windows["test_from"].min() if len(windows) else None,
+                batch_id=run.batch_until,
+                run_id=run.run_id,
+                as_of=run.as_of,
+                decisions_per_year=per_year,
+            )
+            warehouse.write(con, "steps.trials", rows)
+            known |= set(rows["config_hash"])
+    return len(known)
+
+
+def _tried(
+    con: "duckdb.DuckDBPyConnection", run: Run, plan: str, strategies: list[str], symbols: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Profits of strategies, and the windows of a plan."""
+    clock = run.policy.clock
+    pnl = warehouse.read(
+        con,
+        "strategy_pnl",
+        columns=["strategy", "symbol", "decision_at", "status", "net_return"],
+        where=lambda t: (t.clock == clock) & t.strategy.isin(strategies) & t.symbol.isin(symbols),
+    )
+    windows = warehouse.read(
+        con, "walk_forward_windows", where=lambda t: (t.clock == clock) & (t.plan == plan)
+    )
+    return pnl, windows
+
+
+def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
+    """Decide which strategies to believe, of the plan decisions are made under."""
     from python_steps.belief_inputs import WeighInputs
-    from python_steps.record_trials import record
     from python_steps.weigh_strategies import weigh as judge
 
     clock, plan = run.policy.clock, run.policy.plan
@@ -149,21 +201,6 @@ def weigh(run: Run, decisions: pd.DataFrame) -> int:
             lambda t: (t.clock == clock) & t.strategy.isin(mine) & t.symbol.isin(symbols),
         )
         windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
-        trials = read("steps.trials", lambda t: t.batch_id <= run.batch_until)
-        fresh = record(
-            strategies,
-            pnl,
-            set(trials["config_hash"]),
-            clock=clock,
-            plan=plan,
-            test_from=windows["test_from"].min() if len(windows) else None,
-            batch_id=run.batch_until,
-            run_id=run.run_id,
-            as_of=run.as_of,
-            decisions_per_year=per_year,
-        )
-        warehouse.write(con, "steps.trials", fresh)
-        count = trials["config_hash"].nunique() + len(fresh)
         inputs = WeighInputs(
             decisions=decisions,
             assets=assets,
@@ -189,9 +226,8 @@ def weigh(run: Run, decisions: pd.DataFrame) -> int:
             fitted=frozenset(strategies.loc[strategies["kind"] == "learner", "strategy"]),
             past_weights=read("steps.strategy_weights", lambda t: t.portfolio == run.portfolio),
         )
-        for table, rows in judge(inputs, run.policy, run.portfolio, run.run_id, per_year, count).items():
+        for table, rows in judge(inputs, run.policy, run.portfolio, run.run_id, per_year, trials).items():
             warehouse.write(con, f"steps.{table}", rows)
-    return count
 
 
 def allocate(run: Run, decisions: pd.DataFrame) -> None:

@@ -11,6 +11,7 @@ with
             window_id as part,
             train_from_number as from_number,
             test_from_number as until_number,
+            test_from_number - 1 as last_number,
             test_from as until_at
         from {{ ref("walk_forward_windows") }}
         union all
@@ -22,6 +23,7 @@ with
             window_id as part,
             test_from_number as from_number,
             test_until_number as until_number,
+            test_until_number - 1 as last_number,
             test_until as until_at
         from {{ ref("walk_forward_windows") }}
         union all
@@ -33,6 +35,7 @@ with
             parts.window_id as part,
             parts.test_from_number as from_number,
             parts.test_until_number as until_number,
+            windows.test_until_number - 1 as last_number,
             windows.test_until as until_at
         from {{ ref("walk_forward_windows") }} as windows
         inner join
@@ -71,7 +74,7 @@ inner join
 inner join
     {{ ref("clock_instants") }} as ends
     on ends.clock = spans.clock
-    and ends.decision_number = spans.until_number - 1
+    and ends.decision_number = spans.last_number
 inner join members on members.clock = spans.clock and members.decision_number = spans.decision_number
 left join
     {{ ref("group_decisions") }} as decisions

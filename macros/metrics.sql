@@ -97,7 +97,7 @@
                 ) as error_square,
                 list_inner_product(centred[2:], centred[:returns - 1]) / (second * returns) as memory,
                 0 - lowest[place] as var,
-                list_sum([lowest[place] - x for x in lowest[:place - 1]]) as excess
+                coalesce(list_sum([lowest[place] - x for x in lowest[:place - 1]]), 0) as excess
             from
                 (
                     select

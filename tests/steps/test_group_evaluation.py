@@ -1,4 +1,4 @@
-"""Groups, scenarios, records and compared plans, on the small world, recomputed from the tables below them."""
+"""Groups, scenarios, records and compared plans of the small world, recomputed from the tables below them."""
 
 from pathlib import Path
 
@@ -73,7 +73,8 @@ def test_a_group_waits_for_all_its_assets_but_not_for_ever(file: Path) -> None:
         select bars.clock, groups.asset_group, bars.decision_at, max(coalesce(
             returns.known_at, fills.known_at, timestamp '9999-01-01')) as known_at
         from decision_bars as bars
-        inner join asset_groups as groups on groups.symbol = bars.symbol and groups.listed_at <= bars.decision_at
+        inner join asset_groups as groups
+            on groups.symbol = bars.symbol and groups.listed_at <= bars.decision_at
         left join order_returns as returns using (clock, symbol, decision_at)
         left join (select * from order_fills where status <> 'filled') as fills
             using (clock, symbol, decision_at)
@@ -165,7 +166,9 @@ def test_a_signal_a_bar_late_is_that_of_the_bar_before(file: Path) -> None:
     found = rows(
         file,
         """
-        with numbered as (select *, row_number() over (partition by symbol order by session_date) as n from price_index)
+        with numbered as (
+            select *, row_number() over (partition by symbol order by session_date) as n from price_index
+        )
         select late.position, coalesce(greatest(signals.value, 0), 0) as expected
         from delayed_positions as late
         inner join decision_bars as bars using (clock, symbol, decision_at)

@@ -518,7 +518,7 @@ def test_an_asset_that_cannot_be_placed_is_one_clear_line(world: World, rows: st
         ("cash, equity, XNYS", "assets.csv: row 1: symbol 'cash'"),
         (
             "VOLV, equity, XNYS, some",
-            "assets.csv: row 1: adjustment 'some' is unknown; expected none or splits or splits_and_dividends",
+            "assets.csv: row 1: adjustment 'some' is unknown; expected none or splits or splits_and_div",
         ),
         ("AAPL, equity, XNYS, none", "assets.csv: row 1: AAPL is known with adjustment 'splits_and_div"),
     ],

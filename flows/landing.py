@@ -78,7 +78,8 @@ def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]")
     """Raises InputError where a policy names a clock, plan or plug-in that does not exist."""
     for key, name, seed, column in (
         ("clock", policy.clock, "clocks", "clock"),
-        *(("plan", plan, "walk_forward_plans", "plan") for plan in policy.laid_plans),
+        ("plan", policy.plan, "walk_forward_plans", "plan"),
+        *(("compared_plans", plan, "walk_forward_plans", "plan") for plan in policy.compared_plans),
     ):
         known = seeds[seed][column].to_pylist()
         if name not in known:

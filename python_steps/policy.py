@@ -108,7 +108,7 @@ class Policy(Strict):
 
     clock: str
     plan: str
-    compared_plans: tuple[str, ...]
+    compared_plans: tuple[str, ...] = ()  # a policy landed before there were any has none
     universe: Universe
     strategies: Literal["all"] | tuple[str, ...]
     allow_shorts: Literal[False]

@@ -21,7 +21,7 @@ import pytest
 from flows.cli import DONE, STOPPED
 from tests.evidence.conftest import SEED, Ran, portfolio, sessions
 
-FREE = "extends: default\nclock: free\nuniverse: {asset_classes: [equity]}\n"
+FREE = "extends: default\nclock: free\ncompared_plans: []\nuniverse: {asset_classes: [equity]}\n"
 OVERNIGHT, IN_SESSION = 0.006, 0.012  # deviations, about those of a stock
 PERSISTENCE, DRIFT = 0.98, 0.004  # of planted drifts: a month's half-life, 0.3 deviations a day
 MOMENTUM = ("momentum_1m", "momentum_3m", "momentum_12m_1m", "donchian_1m", "donchian_3m", "high_52w")

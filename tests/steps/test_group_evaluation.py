@@ -1,5 +1,6 @@
 """Groups, scenarios, records and compared plans of the small world, recomputed from the tables below them."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -75,9 +76,12 @@ def test_a_group_waits_for_all_its_assets_but_not_for_ever(file: Path) -> None:
         from decision_bars as bars
         inner join asset_groups as groups
             on groups.symbol = bars.symbol and groups.listed_at <= bars.decision_at
-        left join order_returns as returns using (clock, symbol, decision_at)
-        left join (select * from order_fills where status <> 'filled') as fills
-            using (clock, symbol, decision_at)
+        left join order_returns as returns
+            on returns.clock = bars.clock and returns.symbol = bars.symbol
+            and returns.decision_at = bars.decision_at
+        left join order_fills as fills
+            on fills.clock = bars.clock and fills.symbol = bars.symbol
+            and fills.decision_at = bars.decision_at and fills.status <> 'filled'
         group by all
         """,
     ).set_index(["clock", "asset_group", "decision_at"])["known_at"]
@@ -189,16 +193,16 @@ def test_a_late_forecast_is_one_made_before_in_its_own_plan(file: Path, delay: s
     found = rows(
         file,
         f"""
-        select bars.decision_at, bars.forecast_at, positions.position, then.position as said
+        select bars.decision_at, bars.forecast_at, positions.position, earlier.position as said
         from delayed_bars as bars
         inner join delayed_positions as positions using (clock, delay, symbol, decision_at)
-        left join positions as then on then.clock = bars.clock and then.symbol = bars.symbol
-            and then.decision_at = bars.forecast_at and then.strategy = positions.strategy
+        left join positions as earlier on earlier.clock = bars.clock and earlier.symbol = bars.symbol
+            and earlier.decision_at = bars.forecast_at and earlier.strategy = positions.strategy
         where positions.strategy = 'ridge_short' and bars.delay = '{delay}'
         """,
     )
     assert (found["position"] == found["said"].fillna(0)).all()
-    assert (found["position"] > 0).sum() > 100
+    assert (found["position"] > 0).sum() > 50
     assert (found["forecast_at"] <= found["decision_at"] - pd.Timedelta(days=1)).sum() == found[
         "forecast_at"
     ].notna().sum()
@@ -237,7 +241,7 @@ def test_expanding_train_spans_begin_with_the_clock_and_grow(file: Path) -> None
 def test_a_null_without_a_reason_and_a_reason_without_a_null_are_refused(
     small_world: World, edit: str, is_fine: bool
 ) -> None:
-    edited = small_world.rebuilt(f"explained_{abs(hash(edit))}")
+    edited = small_world.rebuilt(f"explained_{zlib.crc32(edit.encode())}")
     con = warehouse.connect(edited)
     con.execute(f"attach '{small_world.file}' as grown (read_only)")
     con.execute("create table main.run_bounds as from grown.main.run_bounds")

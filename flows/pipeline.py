@@ -55,7 +55,7 @@ def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True) -> int:
         learn(run)
     note("Learners fitted", **_counts(run, "steps.fitted_models"))
     build(select=_downstream(LEARNED), exclude=_downstream(BELIEVED + ALLOCATED))
-    trials = count_trials(run)
+    trials = count_trials(run, dbt.project / "macros")
     note("Strategies evaluated", **_counts(run, "strategies", "window_metrics"))
     decisions = new_decisions(run)
     with one_thread():
@@ -128,10 +128,10 @@ def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, readings:
         _append(con, "steps.fitted_models", said["fitted_models"], models, ["window_id"])
 
 
-def count_trials(run: Run) -> int:
+def count_trials(run: Run, macros: Path) -> int:
     """Record every configuration that is evaluated for the first time; return how many there ever were.
 
-    Called as soon as they are evaluated, before anything is made of what they show.
+    Called as soon as they are evaluated, before anything is made of what they show. `macros` has the signals.
     """
     from python_steps.record_trials import fresh_configurations, record, tried_under
 
@@ -143,7 +143,7 @@ def count_trials(run: Run) -> int:
         known = set(read("steps.trials", lambda t: t.batch_id <= run.batch_until)["config_hash"])
         for plan in run.policy.laid_plans:
             mine = tried_under(strategies, plan, is_compared=plan != run.policy.plan)
-            fresh = fresh_configurations(mine, known, clock=clock, plan=plan)
+            fresh = fresh_configurations(mine, known, clock=clock, plan=plan, macros=macros)
             if fresh.empty:
                 continue
             pnl, windows = _tried(con, run, plan, fresh["strategy"].tolist(), symbols)

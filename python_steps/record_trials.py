@@ -16,7 +16,9 @@ import pandas as pd
 
 from python_steps.sharpe import sharpe
 
-PROJECT = Path(__file__).parent.parent
+STEPS = Path(__file__).parent
+MACROS = STEPS.parent / "macros"
+LEARNERS = STEPS / "learners"
 TRIALS = ["config_hash", "batch_id", "clock", "plan", "strategy", "first_run_id", "as_of", "test_sharpe"]
 SQL_COMMENT = re.compile(r"\{#.*?#\}|--[^\n]*", re.DOTALL)
 
@@ -31,13 +33,27 @@ def tried_under(strategies: pd.DataFrame, plan: str, *, is_compared: bool) -> pd
 
 
 def fresh_configurations(
-    strategies: pd.DataFrame, known: set[str], *, clock: str, plan: str, project: Path = PROJECT
+    strategies: pd.DataFrame,
+    known: set[str],
+    *,
+    clock: str,
+    plan: str,
+    macros: Path = MACROS,
+    learners: Path = LEARNERS,
 ) -> pd.DataFrame:
-    """Rows of `strategies` that are not in `known`, in order of name, each with its config_hash."""
+    """Rows of `strategies` that are not in `known`, in order of name, each with its config_hash.
+
+    `macros` and `learners` are the folders their sources stand in.
+    """
     ordered = strategies.sort_values("strategy")
     hashes = [
         _digest(
-            {"clock": clock, "plan": plan, **row, "code": source_code(row["kind"], row["source"], project)}
+            {
+                "clock": clock,
+                "plan": plan,
+                "strategy": {name: None if pd.isna(value) else value for name, value in row.items()},
+                "code": source_code(row["kind"], row["source"], macros, learners),
+            }
         )
         for row in ordered.to_dict("records")
     ]
@@ -70,21 +86,29 @@ def record(
     return pd.DataFrame(rows, columns=TRIALS)
 
 
-def source_code(kind: str, source: str, project: Path = PROJECT) -> str:
+def source_code(kind: str, source: str, macros: Path = MACROS, learners: Path = LEARNERS) -> str:
     """What a strategy's signal or learner does, less comments, docstrings and layout; empty for a constant.
 
-    Raises FileNotFoundError where there is no such file.
+    Raises FileNotFoundError where no file has it.
     """
     if kind == "signal":
-        text = (project / "macros" / "signals" / f"{source}.sql").read_text("utf-8")
-        return " ".join(SQL_COMMENT.sub(" ", text).split())
+        return " ".join(SQL_COMMENT.sub(" ", _macro_file(f"signal__{source}", macros)).split())
     if kind == "learner":
-        tree = ast.parse((project / "python_steps" / "learners" / f"{source}.py").read_text("utf-8"))
+        tree = ast.parse((learners / f"{source}.py").read_text("utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
                 node.body = node.body[1:]
         return ast.dump(tree)
     return ""
+
+
+def _macro_file(name: str, macros: Path) -> str:
+    """The text of the file that has a macro."""
+    for file in sorted(macros.rglob("*.sql")):
+        text = file.read_text("utf-8")
+        if f"macro {name}(" in text:
+            return text
+    raise FileNotFoundError(f"{macros}: no file has the macro {name}")
 
 
 def _digest(config: dict[Any, Any]) -> str:

@@ -8,9 +8,10 @@ import pytest
 
 from flows import pipeline
 from python_steps import warehouse
-from python_steps.record_trials import PROJECT, fresh_configurations, source_code, tried_under
+from python_steps.record_trials import STEPS, fresh_configurations, source_code, tried_under
 from tests.worlds.small import World
 
+PROJECT = STEPS.parent
 STRATEGIES = pd.DataFrame(
     [
         ("always_long", "constant", "always_long", None, "yardstick", "long"),
@@ -32,7 +33,8 @@ def project(tmp_path: Path) -> Path:
 
 
 def hashes(project: Path = PROJECT, plan: str = "default", clock: str = "global") -> dict[str, str]:
-    fresh = fresh_configurations(STRATEGIES, set(), clock=clock, plan=plan, project=project)
+    folders = {"macros": project / "macros", "learners": project / "python_steps" / "learners"}
+    fresh = fresh_configurations(STRATEGIES, set(), clock=clock, plan=plan, **folders)
     return dict(zip(fresh["strategy"], fresh["config_hash"], strict=True))
 
 
@@ -90,7 +92,7 @@ def test_under_a_compared_plan_only_what_is_fitted_there_is_tried() -> None:
 
 
 def test_a_signal_without_a_file_is_named() -> None:
-    with pytest.raises(FileNotFoundError, match=r"no_such_signal\.sql"):
+    with pytest.raises(FileNotFoundError, match="no file has the macro signal__no_such_signal"):
         source_code("signal", "no_such_signal")
 
 

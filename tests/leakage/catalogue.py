@@ -80,11 +80,11 @@ def read(file: Path) -> Mutant:
     return Mutant(name=file.stem, edits=edits, is_harmless=is_harmless, **said)
 
 
-def copy_project(folder: Path) -> None:
+def copy_project(folder: Path, source: Path = PROJECT) -> None:
     """A copy of all that a run and its guards need, the catalogue left out."""
     for part in PARTS:
-        shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("mutants", "sample"))
-    for file in PROJECT.iterdir():
+        shutil.copytree(source / part, folder / part, ignore=shutil.ignore_patterns("mutants", "sample"))
+    for file in source.iterdir():
         if file.suffix in {".yml", ".toml", ".lock"}:
             shutil.copy(file, folder)
 

@@ -58,7 +58,7 @@ def _tried(job: tuple[int, Mutant, Path]) -> tuple[int, dict[str, Any]]:
     project = folder / mutant.name
     found: dict[str, Any] = {"guard": None, "finding": None, "named": False, "broken": None}
     try:
-        copy_project(project)
+        copy_project(project, folder / "original")
         apply(mutant, project)
         found |= _enter(project).tried(mutant, folder / "world", bool(os.environ.get("MUTANTS_FIRST")))
     except BaseException as error:  # whatever a mutant breaks is a result, not an end of the score

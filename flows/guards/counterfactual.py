@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from flows import pipeline
-from flows.guards.compare import OUTSIDE, Difference, differences
+from flows.guards.compare import OUTSIDE, Difference, count_compared, differences
 from flows.guards.compiled import CompiledDbt
 from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
@@ -115,7 +115,16 @@ class Origin:
         return self.run_of(self.file).as_of.to_pydatetime()
 
 
-def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: str = "") -> list[Finding]:
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison found, and how many tables and rows it looked at."""
+
+    findings: list[Finding]
+    tables: int
+    rows: int
+
+
+def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: str = "") -> Compared:
     """What is known at a cut and is not the same when nothing came after it.
 
     `whole` is the origin with everything made. `until` names a model after which building stops, for guards
@@ -123,17 +132,20 @@ def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: 
     """
     file = origin.known_by(at, f"cut {event}")
     made = _make(origin, file, until)
-    return _findings(origin, "cut_off", f"{event} ({at})", differences(whole, file, at, tables=made))
+    found = differences(whole, file, at, tables=made)
+    counts = count_compared(file, at, made)
+    return Compared(_findings(origin, "cut_off", f"{event} ({at})", found), *counts)
 
 
 def poison(
     origin: Origin, whole: Path, event: str, at: dt.datetime, how: str, *, until: str = ""
-) -> list[Finding]:
+) -> Compared:
     """What is known at a cut and is not the same when other values came after it."""
     file = origin.poisoned(at, how, f"poison {how} {event}")
     made = _make(origin, file, until)
     found = differences(file, whole, at, tables=made)
-    return _findings(origin, "poison", f"{event} ({at}), {how} after it", found)
+    counts = count_compared(file, at, made)
+    return Compared(_findings(origin, "poison", f"{event} ({at}), {how} after it", found), *counts)
 
 
 def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:

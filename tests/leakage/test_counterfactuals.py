@@ -22,8 +22,9 @@ POISONED = (
 
 @pytest.mark.parametrize("event", CUTS)
 def test_what_is_known_at_a_cut_does_not_change_with_what_comes_later(small_world: World, event: str) -> None:
-    found = cut_off(small_world.origin, small_world.whole, event, CUTS[event])
-    assert not found, _said(found)
+    compared = cut_off(small_world.origin, small_world.whole, event, CUTS[event])
+    assert not compared.findings, _said(compared.findings)
+    assert compared.rows > 0
 
 
 @pytest.mark.parametrize("event", POISONED)
@@ -31,8 +32,8 @@ def test_what_is_known_at_a_cut_does_not_change_with_what_comes_later(small_worl
 def test_what_is_known_at_a_cut_does_not_change_with_other_values_after_it(
     small_world: World, event: str, how: str
 ) -> None:
-    found = poison(small_world.origin, small_world.whole, event, CUTS[event], how)
-    assert not found, _said(found)
+    compared = poison(small_world.origin, small_world.whole, event, CUTS[event], how)
+    assert not compared.findings, _said(compared.findings)
 
 
 def test_what_is_past_its_warm_up_does_not_change_when_the_oldest_fifth_is_gone(small_world: World) -> None:
@@ -115,7 +116,11 @@ def test_the_events_happened(small_world: World) -> None:
                 and bars.known_at = timestamp '{known_at}' and bars.session_date < date '{ex_date}'
                 and abs(bars.close / first.close - {factor}) < 1e-12
         """
+        assert told(adjusted) == told(
+            f"select count(*) from main.bars where symbol = '{symbol}' and version = 2"
+        )
         assert told(adjusted) > 300
+        assert told(f"select max(version) from main.bars where symbol = '{symbol}'") == 2
     listed_at = told(f"select listed_at from main.assets where symbol = '{small.LISTED_LATE}'")
     assert listed_at == RUNS[1]
 

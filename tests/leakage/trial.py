@@ -22,6 +22,8 @@ from python_steps import policy as policies
 from tests.leakage.catalogue import Mutant
 from tests.worlds import small
 
+TARGET = "target_exposures"
+
 # Leaks that generic tests find in the geometry of windows.
 GEOMETRY = ("no_purge", "test_in_train")
 
@@ -167,13 +169,15 @@ def _bench(folder: Path, mutant: Mutant, told: Path, place: str | None) -> Bench
 def _sql(bench: Bench) -> list[Finding]:
     from flows.guards import static_sql
 
-    return static_sql.check(bench.dbt)
+    bench.dbt.compile()
+    models, sources = static_sql.compiled(bench.dbt.manifest)
+    return static_sql.check_models(models, sources, only=static_sql.upstream([TARGET], models)).findings
 
 
 def _python(bench: Bench) -> list[Finding]:
     from flows.guards import static_python
 
-    return static_python.check(Path.cwd())
+    return static_python.check_project(Path.cwd()).findings
 
 
 def _tests(bench: Bench) -> list[Finding]:
@@ -193,13 +197,13 @@ def _identity(bench: Bench) -> list[Finding]:
 def _cut_off(bench: Bench) -> Iterator[Finding]:
     for event in [bench.mutant.cut] if bench.mutant.cut and bench.place else CUTS:
         at = small.CUTS[event]
-        yield from counterfactual.cut_off(bench.origin, bench.whole, event, at, until=bench.until)
+        yield from counterfactual.cut_off(bench.origin, bench.whole, event, at, until=bench.until).findings
 
 
 def _poison(bench: Bench) -> list[Finding]:
     event, how = POISON
     at = small.CUTS[event]
-    return counterfactual.poison(bench.origin, bench.whole, event, at, how, until=bench.until)
+    return counterfactual.poison(bench.origin, bench.whole, event, at, how, until=bench.until).findings
 
 
 def _left_cut(bench: Bench) -> list[Finding]:

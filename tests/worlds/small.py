@@ -216,9 +216,11 @@ def _closed_since(printed: pd.DataFrame, since: dt.date) -> pd.Series:
 
 
 def _unadjusted(printed: pd.DataFrame, symbol: str, ex_date: dt.date, factor: float) -> pd.DataFrame:
-    """First prints as they were before the feed knew of the ex-date."""
+    """First prints as they were before the feed knew of the ex-date, each recorded at its day's end."""
     is_before = (printed["symbol"] == symbol) & (printed["date"] < ex_date)
     printed.loc[is_before, PRICES] /= factor
+    ends = pd.to_datetime(printed.loc[is_before, "date"]) + pd.Timedelta(days=1)
+    printed.loc[is_before, "recorded_at"] = ends
     return printed
 
 

@@ -147,7 +147,7 @@ def tried(mutant: Mutant, told: Path, is_first_only: bool = False) -> dict[str, 
         for finding in found:
             is_named = mutant.is_harmless or mutant.is_named_by(str(finding))
             if is_named or not said:
-                said = {"guard": guard, "finding": str(finding), "named": is_named}
+                said = {"guard": guard, "finding": str(finding), "is_named": is_named}
             if is_named:
                 return said
     return said
@@ -232,8 +232,9 @@ def _compared(guard: str, leak: str, whole: Path, other: Path, how: str) -> list
 
 
 def _canary(bench: Bench) -> list[Finding]:
-    from flows.guards import canaries
     from tests.worlds.canaries import CANARIES, landed
+
+    from flows.guards import canaries
 
     told = landed(bench.folder / "canaries")
     bench.dbt.on(told.file).run(select=["+strategy_pnl"])

@@ -132,9 +132,8 @@ def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: 
     """
     file = origin.known_by(at, f"cut {event}")
     made = _make(origin, file, until)
-    found = differences(whole, file, at, tables=made)
-    counts = count_compared(file, at, made)
-    return Compared(_findings(origin, "cut_off", f"{event} ({at})", found), *counts)
+    found = _findings(origin, "cut_off", f"{event} ({at})", differences(whole, file, at, tables=made))
+    return Compared(found, *count_compared(file, at, made))
 
 
 def poison(

@@ -1,8 +1,8 @@
 """Scores the guards: each mutant on a copy of the project, the guard that should fire first.
 
-Run it with `python -m tests.leakage.score [NAME ...]`; it writes SCORE.md after all of
-the catalogue. This process imports libraries and none of the project's packages; each trial is a fork that imports them from
-its own copy, so nothing is imported or parsed twice.
+Run it with `python -m tests.leakage.score [NAME ...]`; after all of the catalogue it writes SCORE.md. This
+process imports libraries and none of the project's packages; each trial is a fork that imports them from its
+own copy, so that a trial costs no start-up.
 """
 
 import argparse

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from flows import pipeline
-from flows.guards import counterfactual, generic_tests
+from flows.guards import counterfactual, generic_tests, identity
 from flows.guards.compare import differences
 from flows.guards.compiled import CompiledDbt
 from flows.guards.counterfactual import Origin, told_by
 from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
 from python_steps import policy as policies
+from tests.leakage import landed
 from tests.leakage.catalogue import Mutant
 from tests.worlds import small
 
@@ -189,9 +190,8 @@ def _geometry(bench: Bench) -> list[Finding]:
 
 
 def _identity(bench: Bench) -> list[Finding]:
-    from flows.guards import identity
-
-    return identity.check(bench.whole)
+    told = landed.check(bench.told, bench.origin.file) if bench.mutant.lands else []
+    return told + identity.check(bench.whole)
 
 
 def _cut_off(bench: Bench) -> Iterator[Finding]:

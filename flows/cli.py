@@ -195,7 +195,10 @@ def publish(
 @app.command()
 def leakcheck(
     signal: Annotated[
-        str | None, typer.Option(help="One signal, by the name of its file; all of the project without it.")
+        list[str] | None,
+        typer.Option(
+            help="A signal, by the name of its file; may be repeated. All of the project without it."
+        ),
     ] = None,
     cuts: Annotated[int, typer.Option(min=1, help="Instants at which the future is cut off.")] = 6,
     own: Annotated[
@@ -213,7 +216,7 @@ def leakcheck(
 
         report = run(
             warehouse,
-            signal=signal,
+            signals=signal or [],
             cuts=cuts,
             own=Path(portfolio).stem if own else None,
             lock_wait=lock_wait,

@@ -55,7 +55,7 @@ class LeakReport:
 def leakcheck(
     folder: Path,
     *,
-    signal: str | None = None,
+    signals: Sequence[str] = (),
     cuts: int = 6,
     own: str | None = None,
     lock_wait: float = LOCK_WAIT,
@@ -64,14 +64,14 @@ def leakcheck(
     """Run the guards, and keep what they say in `steps.leak_findings` of the warehouse published in `folder`.
 
     On the small world of the tests, which holds an event of every kind, unless `own` names a portfolio: then
-    on what the published warehouse was told. With `signal`, on one signal's way to its positions and profit.
-    `tell` hears which guard is at work. Raises RequestError for a signal that no file has.
+    on what the published warehouse was told. With `signals`, on their way to positions and profit alone.
+    `tell` hears which guard is done. Raises RequestError for a signal that no file has.
     """
     with tempfile.TemporaryDirectory(prefix="leakcheck-") as place:
         if own is not None:
             about, checks = f"what {own} was told", _on_own(folder, Path(place), own, cuts)
-        elif signal is not None:
-            about, checks = f"signal {signal}", _on_signal(Path(place), signal, cuts)
+        elif signals:
+            about, checks = f"signal {', '.join(signals)}", _on_signals(Path(place), signals, cuts)
         else:
             about, checks = "the project", _on_project(Path(place), cuts)
         done = []
@@ -98,13 +98,13 @@ def _on_project(place: Path, cuts: int) -> Iterator[Check]:
     yield _canaries(worlds, place, origin, "everything")
 
 
-def _on_signal(place: Path, signal: str, cuts: int) -> Iterator[Check]:
-    """A signal's way to its positions and profit is SQL alone, so no Python step is run."""
+def _on_signals(place: Path, signals: Sequence[str], cuts: int) -> Iterator[Check]:
+    """The way of a signal to its positions and profit is SQL alone, so no Python step is run."""
     from flows.guards import counterfactual
 
     worlds = _worlds()
     origin = worlds.small.build(place).origin
-    yield _static_signal(origin, signal)
+    yield from [_static_signal(origin, signal) for signal in signals]
     whole = origin.known_by(origin.last_run(), "whole")
     origin.dbt.on(whole).run(select=["+strategy_pnl", "+daily_returns"])
     chosen = _chosen(worlds.small.CUTS, 2 * cuts)

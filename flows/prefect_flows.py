@@ -47,18 +47,20 @@ def rebalance(
 
 
 @task(name="leakcheck", cache_policy=NO_CACHE, persist_result=False)
-def _check(warehouse: Path, signal: str | None, cuts: int) -> "LeakReport":
+def _check(warehouse: Path, signals: list[str], cuts: int) -> "LeakReport":
     from flows.leakcheck import leakcheck as run
 
-    return run(warehouse, signal=signal, cuts=cuts)
+    return run(warehouse, signals=signals, cuts=cuts)
 
 
 @flow(name="leakcheck", persist_result=False, validate_parameters=True)
-def leakcheck(warehouse: Path = Path(".warehouse"), signal: str | None = None, cuts: int = 6) -> State[Any]:
+def leakcheck(
+    warehouse: Path = Path(".warehouse"), signals: list[str] | None = None, cuts: int = 6
+) -> State[Any]:
     """Run the guards against leaks. A run that finds one is Failed, and says how many."""
     from flows import leak_summary
 
-    report = _check(warehouse, signal, cuts)
+    report = _check(warehouse, signals or [], cuts)
     create_markdown_artifact(
         markdown=leak_summary.markdown(report), key="leakcheck", description="What the guards found."
     )

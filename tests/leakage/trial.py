@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from flows import pipeline
-from flows.guards import counterfactual, generic_tests, identity
+from flows.guards import canaries, counterfactual, generic_tests, identity, static_python, static_sql
 from flows.guards.compare import differences
 from flows.guards.compiled import CompiledDbt
 from flows.guards.counterfactual import Origin, told_by
@@ -21,6 +21,7 @@ from flows.publish import PUBLISHED
 from python_steps import policy as policies
 from tests.leakage import landed
 from tests.leakage.catalogue import Mutant
+from tests.worlds import canaries as planted
 from tests.worlds import small
 
 TARGET = "target_exposures"
@@ -113,7 +114,7 @@ class Bench:
     @cached_property
     def tested(self) -> list[Finding]:
         """What dbt's generic tests find in the whole."""
-        return generic_tests.check(self.dbt, self.whole, [self.until] if self.until else [])
+        return generic_tests.check(self.dbt, self.whole, [self.place] if self.place else [])
 
 
 def land(folder: Path) -> None:
@@ -141,11 +142,7 @@ def tried(mutant: Mutant, told: Path, is_first_only: bool = False) -> dict[str, 
             break
         if number == 1 and bench.place:
             bench = Bench(folder / "all", bench.origin.file, bench.dbt, mutant, None)
-        try:
-            found = list(GUARDS[guard](bench))
-        except ImportError:
-            continue
-        for finding in found:
+        for finding in GUARDS[guard](bench):
             is_named = mutant.is_harmless or mutant.is_named_by(str(finding))
             if is_named or not said:
                 said = {"guard": guard, "finding": str(finding), "is_named": is_named}
@@ -168,17 +165,13 @@ def _bench(folder: Path, mutant: Mutant, told: Path, place: str | None) -> Bench
 
 
 def _sql(bench: Bench) -> list[Finding]:
-    from flows.guards import static_sql
-
     bench.dbt.compile()
     models, sources = static_sql.compiled(bench.dbt.manifest)
     return static_sql.check_models(models, sources, only=static_sql.upstream([TARGET], models)).findings
 
 
 def _python(bench: Bench) -> list[Finding]:
-    from flows.guards import static_python
-
-    return static_python.check_project(Path.cwd()).findings
+    return static_python.check_modules(static_python.modules_of()).findings
 
 
 def _tests(bench: Bench) -> list[Finding]:
@@ -232,13 +225,9 @@ def _compared(guard: str, leak: str, whole: Path, other: Path, how: str) -> list
 
 
 def _canary(bench: Bench) -> list[Finding]:
-    from tests.worlds.canaries import CANARIES, landed
-
-    from flows.guards import canaries
-
-    told = landed(bench.folder / "canaries")
+    told = planted.landed(bench.folder / "canaries")
     bench.dbt.on(told.file).run(select=["+strategy_pnl"])
-    return canaries.check(told.file, CANARIES)
+    return canaries.check(told.file, planted.CANARIES)
 
 
 GUARDS: dict[str, Callable[[Bench], Any]] = {

@@ -57,14 +57,14 @@ def page(trials: Sequence[Trial], seconds: float) -> str:
     harmless = [trial for trial in trials if trial.mutant.is_harmless]
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     killed = sum(trial.is_good for trial in mutants)
+    flagged = sum(not trial.is_good for trial in harmless)
     return "\n".join(
         [
             "# Score of the guards against leaks",
             "",
             "Written by `make mutants`. A mutant is killed when a guard's finding names the place it leaks at.",
             "",
-            f"- {killed} of {len(mutants)} mutants killed,"
-            f" {sum(not trial.is_good for trial in harmless)} of {len(harmless)} harmless edits flagged",
+            f"- {killed} of {len(mutants)} mutants killed, {flagged} of {len(harmless)} harmless edits flagged",
             f"- {seconds:.0f} s on {platform.machine()}, Python {platform.python_version()}, {packages}",
             "",
             *_table("leak", FAMILIES.items(), mutants, lambda trial: trial.mutant.leak),

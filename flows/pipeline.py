@@ -233,23 +233,12 @@ def bootstrap(run: Run) -> int:
         strategies = strategies[strategies["plan"].isna() | (strategies["plan"] == plan)]
         mine = strategies["strategy"].tolist()
         records = strategy_records(
-            pnl=warehouse.read(
-                con,
-                "strategy_pnl",
-                columns=["strategy", "symbol", "decision_at", "decision_number", "net_return"],
-                where=lambda t: (t.clock == clock) & (t.status == "filled") & t.strategy.isin(mine),
+            read(
+                "group_returns",
+                lambda t: (t.clock == clock) & (t.scenario == "plain") & t.strategy.isin(mine),
             ),
-            bars=warehouse.read(
-                con,
-                "decision_bars",
-                columns=["symbol", "decision_number"],
-                where=lambda t: t.clock == clock,
-            ),
-            settled=read(
-                "settled_spans", lambda t: (t.clock == clock) & (t.plan == plan) & (t.span == "test")
-            ),
-            windows=windows[windows["is_disjoint"]],
-            assets=read("assets"),
+            read("group_spans", lambda t: (t.clock == clock) & (t.plan == plan) & (t.span == "record")),
+            windows[windows["is_disjoint"]],
         )
         returns = read("portfolio_returns", lambda t: t.portfolio == run.portfolio)
         rows = draw(

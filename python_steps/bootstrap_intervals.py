@@ -8,12 +8,11 @@ seeded by the name of the record, so neither other records nor the order of runs
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from python_steps.belief_records import PATIENCE, sum_assets
 from python_steps.belief_replicates import SHORTEST_BLOCK, name_key
 from python_steps.sharpe import sharpe
 
@@ -50,35 +49,24 @@ class Interval(NamedTuple):
     undefined: str | None
 
 
-def strategy_records(
-    pnl: pd.DataFrame, bars: pd.DataFrame, settled: pd.DataFrame, windows: pd.DataFrame, assets: pd.DataFrame
-) -> Iterator[Record]:
-    """Records of each strategy on each asset class and on all, one for each disjoint window with a profit.
+def strategy_records(returns: pd.DataFrame, spans: pd.DataFrame, windows: pd.DataFrame) -> Iterator[Record]:
+    """Records of each strategy on each group of assets, one for each span that is known.
 
-    `pnl`: strategy, symbol, decision_at, decision_number and net_return of filled orders. `bars`: symbol and
-    decision_number, wherever an order was given. `settled`: window_id, symbol, known_at of test spans whose
-    orders are settled. `windows`: window_id, test_from, test_until and their numbers, disjoint ones alone.
-    `assets`: symbol, asset_class, listed_at. An asset counts in a span if it was listed when that began.
-    A span waits for all of its assets, but no longer than fourteen days; then it goes on without the missing.
+    `returns`: strategy, asset_group, decision_at, decision_number, net_return. `spans`: window_id,
+    asset_group and known_at of all test spans up to the window's. `windows`: window_id, test_from_number and
+    test_until_number of windows whose test spans do not overlap; later ones have higher ids.
     """
-    windows = windows.sort_values("test_from", ignore_index=True)
-    assets = assets.sort_values("symbol", ignore_index=True)
-    counts, settled_at = _spans(bars, settled, windows, assets)
-    panel = _panel(pnl, windows, assets)
-    for group, is_member in _groups(assets):
-        in_time, known_at = _group_spans(counts & is_member[:, None], settled_at, windows)
-        rows = panel.has & in_time[:, panel.window]
-        count = sum_assets(rows.astype(np.int64), is_member)
-        mean = sum_assets(np.where(rows, panel.net, 0.0), is_member) / np.maximum(count, 1)
-        for s, strategy in enumerate(panel.strategies):
-            there = np.flatnonzero(count[s])
-            for w in np.unique(panel.window[there]):
-                at = there[panel.window[there] <= w]
-                first, last, known = (
-                    pd.Timestamp(t) for t in (panel.instants[at[0]], panel.instants[at[-1]], known_at[w])
-                )
-                window_id = int(windows["window_id"][w])
-                yield Record("strategy", strategy, group, window_id, first, last, known, mean[s, at])
+    returns = returns.sort_values("decision_number")
+    returns = returns.assign(window_id=_window_of(returns["decision_number"], windows))
+    spans = spans.sort_values("window_id")
+    for (strategy, group), mine in returns[returns["window_id"] >= 0].groupby(["strategy", "asset_group"]):
+        net, instants = mine["net_return"].to_numpy(dtype=float), mine["decision_at"].to_numpy()
+        lengths = np.searchsorted(mine["window_id"], spans["window_id"], side="right")
+        for length, span in zip(lengths, spans.itertuples(), strict=True):
+            if length and span.asset_group == group:
+                ends = pd.Timestamp(instants[0]), pd.Timestamp(instants[length - 1])
+                window_id = int(span.window_id)
+                yield Record("strategy", strategy, group, window_id, *ends, span.known_at, net[:length])
 
 
 def portfolio_records(returns: pd.DataFrame, windows: pd.DataFrame, portfolio: str) -> Iterator[Record]:
@@ -208,65 +196,9 @@ def _spawn_key(clock: str, plan: str, record: Record) -> tuple[int, ...]:
     return (*(name_key(name) for name in names), record.window_id)
 
 
-def _groups(assets: pd.DataFrame) -> list[tuple[str, Array]]:
-    classes = assets["asset_class"].to_numpy()
-    return [*((name, classes == name) for name in sorted(set(classes))), (WHOLE, np.full(len(classes), True))]
-
-
 def _window_of(numbers: pd.Series, windows: pd.DataFrame) -> Array:
-    """Place of the window whose test span holds each decision, -1 where none does."""
-    place = np.searchsorted(windows["test_from_number"].to_numpy(), numbers.to_numpy(), side="right") - 1
-    until = np.append(windows["test_until_number"].to_numpy(), 0)
-    return np.where(numbers.to_numpy() < until[place], place, -1)
-
-
-class _Panel(NamedTuple):
-    """Net returns of strategies by assets by test decisions, where there is one, and each one's window."""
-
-    strategies: list[str]
-    instants: Array
-    window: Array
-    net: Array
-    has: Array
-
-
-def _panel(pnl: pd.DataFrame, windows: pd.DataFrame, assets: pd.DataFrame) -> _Panel:
-    pnl = pnl[_window_of(pnl["decision_number"], windows) >= 0]
-    strategies = sorted(set(pnl["strategy"]))
-    numbers, place = np.unique(pnl["decision_number"], return_inverse=True)
-    instants = np.full(len(numbers), np.datetime64("NaT", "us"))
-    instants[place] = pnl["decision_at"].to_numpy("datetime64[us]")
-    net = np.zeros((len(strategies), len(assets), len(numbers)))
-    has = np.zeros(net.shape, dtype=bool)
-    codes = (_places(strategies, pnl["strategy"]), _places(assets["symbol"], pnl["symbol"]), place)
-    net[codes], has[codes] = pnl["net_return"].to_numpy(dtype=float), True
-    return _Panel(strategies, instants, _window_of(pd.Series(numbers), windows), net, has)
-
-
-def _spans(
-    bars: pd.DataFrame, settled: pd.DataFrame, windows: pd.DataFrame, assets: pd.DataFrame
-) -> tuple[Array, Array]:
-    """In which spans each asset counts, and when it was settled there, NaT where not yet; both A by W."""
-    counts = np.zeros((len(assets), len(windows)), dtype=bool)
-    window = _window_of(bars["decision_number"], windows)
-    counts[_places(assets["symbol"], bars["symbol"])[window >= 0], window[window >= 0]] = True
-    listed_at, test_from = (
-        column.to_numpy("datetime64[us]") for column in (assets["listed_at"], windows["test_from"])
-    )
-    settled_at = np.full(counts.shape, np.datetime64("NaT", "us"))
-    settled = settled[settled["window_id"].isin(windows["window_id"])]
-    at = _places(assets["symbol"], settled["symbol"]), _places(windows["window_id"], settled["window_id"])
-    settled_at[at] = settled["known_at"].to_numpy("datetime64[us]")
-    return counts & (listed_at[:, None] <= test_from), settled_at
-
-
-def _group_spans(counts: Array, settled_at: Array, windows: pd.DataFrame) -> tuple[Array, Array]:
-    """Which assets that count in a span were settled in time, and when all spans up to it were known."""
-    deadline = windows["test_until"].to_numpy("datetime64[us]") + np.timedelta64(PATIENCE, "us")
-    in_time = counts & (settled_at <= deadline)  # NaT is not
-    waited = np.where(in_time, settled_at, np.where(counts, deadline, windows["test_from"].to_numpy()))
-    return in_time, np.maximum.accumulate(waited.max(axis=0))
-
-
-def _places(names: Any, values: pd.Series) -> Array:
-    return pd.Index(names).get_indexer(values)
+    """Id of the window whose test span holds each decision, -1 where none does."""
+    windows = windows.sort_values("test_from_number")
+    place = np.searchsorted(windows["test_from_number"], numbers, side="right") - 1
+    until, ids = (np.append(windows[name], -1) for name in ("test_until_number", "window_id"))
+    return np.where(numbers.to_numpy() < until[place], ids[place], -1)

@@ -44,7 +44,7 @@ UNIVERSE_SQL = """
     left join main.memberships as memberships
         on memberships.symbol = assets.symbol
         and memberships.known_at <= $at
-        and coalesce(memberships.until_at, '9999-01-01'::timestamp) > $at
+        and coalesce(memberships.until_at > $at, true)
     where assets.symbol in (
         select symbol from main.target_exposures where portfolio = $portfolio and decision_at <= $at
     )

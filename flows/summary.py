@@ -28,6 +28,7 @@ HEADINGS = {
     "delayed_bar": "bar late",
     "delayed_day": "day late",
 }
+CAPTION = "bar late and day late: older weights, order by order; compare them with by fills"
 
 
 def show(evidence: Evidence, result: RunResult, console: Console | None = None) -> None:
@@ -39,12 +40,10 @@ def summary(evidence: Evidence, result: RunResult) -> RenderableType:
     """The summary of a run, for rich to print."""
     lines = [*_headline(evidence, result), *_belief(evidence), *_stops(evidence), *_warnings(evidence)]
     files = [f"  {escape(str(file))}" for file in result.files]
-    tables = [
-        weights_table(evidence),
-        class_lines(evidence),
-        *([past_table(evidence)] * bool(len(evidence.past))),
-    ]
-    return Group(lines[0], *tables, *lines[1:], "Files:", *files)
+    parts: list[RenderableType] = [lines[0], weights_table(evidence), class_lines(evidence), lines[1]]
+    if len(evidence.past):
+        parts.append(past_table(evidence))
+    return Group(*parts, *lines[2:], "Files:", *files)
 
 
 def weights_table(evidence: Evidence) -> Table:
@@ -73,7 +72,7 @@ def past_table(evidence: Evidence) -> Table:
     past, found = evidence.past, scenarios(evidence)
     span = f"{past.decision_at.iloc[0]:%Y-%m-%d} to {past.decision_at.iloc[-1]:%Y-%m-%d}"
     title = f"Past after costs: {len(past)} decisions, {span}, value {past.nav.iloc[-1]:.3f}"
-    table = Table("", "as it was", "interval", *HEADINGS.values(), title=title)
+    table = Table("", "as it was", "interval", *HEADINGS.values(), title=title, caption=CAPTION)
     for column in table.columns[1:]:
         column.justify = "right"
     plain = results(past, evidence.decisions_per_year)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 PROJECT = Path(__file__).parent.parent
 SHOWN_FAILURES = 20
@@ -46,7 +46,7 @@ class Dbt:
         """Read the project; done by the first command if nobody asked before."""
         self._manifest = self._invoke(["parse"], manifest=None)
 
-    def on(self, file: Path) -> "Dbt":
+    def on(self, file: Path) -> Self:
         """The same project, parsed once, on another file of the same name: dbt names tables after it."""
         if file.name != self.file.name:
             raise ValueError(f"{file.name}: expected a file named {self.file.name}")

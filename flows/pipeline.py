@@ -267,6 +267,8 @@ def _append(
     con: "duckdb.DuckDBPyConnection", table: str, rows: pd.DataFrame, past: pd.DataFrame, keys: list[str]
 ) -> None:
     """Write the rows whose key is new: what was said once is never said again."""
+    if rows.empty:  # without rows, columns have no type to compare keys by
+        return
     merged = rows.merge(past[keys].assign(is_said=True), how="left", on=keys)
     warehouse.write(con, table, rows[merged["is_said"].isna().to_numpy()])
 

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from flows.dbt import PROJECT
+from flows.guards.compiled import CompiledDbt
 from flows.publish import PUBLISHED
-from tests.worlds.recorded import RecordedDbt
 
 PARTS = ("models", "macros", "tests/generic")
 FILES = ("dbt_project.yml", "profiles.yml")
 
 
-def mutant(folder: Path, edits: Mapping[str, tuple[str, str]]) -> RecordedDbt:
+def mutant(folder: Path, edits: Mapping[str, tuple[str, str]]) -> CompiledDbt:
     """dbt on a copy of the project with edits: by path, text that must stand there once, and its place taker.
 
     A file that does not exist yet is written, if the text to be found is empty.
@@ -27,4 +27,4 @@ def mutant(folder: Path, edits: Mapping[str, tuple[str, str]]) -> RecordedDbt:
         text = path.read_text("utf-8") if path.exists() else ""
         assert text.count(old) == 1 if old else not text, f"{name}: '{old}' does not stand there once"
         path.write_text(text.replace(old, new) if old else new, "utf-8")
-    return RecordedDbt(folder / PUBLISHED, project=project)
+    return CompiledDbt(folder / PUBLISHED, project=project)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from flows.dbt import DbtError
-from tests.leakage.compare import Difference, differences
+from flows.guards.compare import Difference, differences
+from flows.guards.compiled import CompiledDbt
 from tests.leakage.mutants import mutant
 from tests.worlds import small
-from tests.worlds.recorded import RecordedDbt
 from tests.worlds.small import CUTS, World
 
 AT = CUTS["a minute before the restatement"]
@@ -114,7 +114,7 @@ def test_another_window_length_is_no_leak(small_world: World, tmp_path: Path) ->
     assert _found(small_world, harmless, ["+signals"]) == []
 
 
-def _found(world: World, dbt: RecordedDbt, models: list[str]) -> list[Difference]:
+def _found(world: World, dbt: CompiledDbt, models: list[str]) -> list[Difference]:
     """What the cut-off guard finds in an edited project, at one cut."""
     files = {}
     for side, until in (("whole", None), ("cut", AT)):
@@ -123,7 +123,7 @@ def _found(world: World, dbt: RecordedDbt, models: list[str]) -> list[Difference
     return differences(files["whole"], files["cut"], AT)
 
 
-def _refused(world: World, dbt: RecordedDbt, model: str) -> str:
+def _refused(world: World, dbt: CompiledDbt, model: str) -> str:
     """What dbt's tests on a model of an edited project say."""
     file = world.rebuilt(f"{dbt.file.parent.name}_tested", until=AT)
     dbt.on(file).run(select=[f"+{model}"])

@@ -19,7 +19,9 @@ AFTER_THE_NEWS = dt.datetime(2017, 9, 20, 14)
 def test_a_decision_replays_to_the_byte_after_later_landings(
     small_world: small.World, decision_at: dt.datetime
 ) -> None:
-    again = replay(portfolio=small.PORTFOLIO, decision_at=decision_at, warehouse=small_world.file.parent)
+    again = replay(
+        portfolio=small.PORTFOLIO, decision_at=decision_at, warehouse=small_world.grown.file.parent
+    )
     assert again.differences == []
     assert again.is_same
     assert again.is_proof
@@ -28,7 +30,7 @@ def test_a_decision_replays_to_the_byte_after_later_landings(
 
 def test_both_versions_of_a_restated_bar_can_be_seen(small_world: small.World) -> None:
     symbol, date, factor, known_at = small.RESTATED
-    con = warehouse.connect(small_world.file, read_only=True)
+    con = warehouse.connect(small_world.grown.file, read_only=True)
     try:
         rows = con.execute(
             """
@@ -47,7 +49,7 @@ def test_both_versions_of_a_restated_bar_can_be_seen(small_world: small.World) -
 def test_a_close_changed_behind_our_back_shows_in_the_replay(
     small_world: small.World, tmp_path: Path
 ) -> None:
-    shutil.copy(small_world.file, tmp_path / PUBLISHED)
+    shutil.copy(small_world.grown.file, tmp_path / PUBLISHED)
     con = warehouse.connect(tmp_path / PUBLISHED)
     try:
         con.execute(

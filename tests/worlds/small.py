@@ -1,25 +1,27 @@
-"""A small world that went through everything once: two years of eight assets, landed and run in four steps.
+"""A small world that went through everything once: two years of eight assets, told in four landings.
 
 It holds what the guards cut at: a restated close, a restated rate, a late bar, a bar late by two days, a
-hole, an asset that ends, one listed late, and positions held through all of it.
+hole, an asset that ends, one listed late, a split and a dividend that an adjusted feed puts into all of its
+past, the split two sessions late; and positions held through all of it.
 """
 
 import datetime as dt
 import shutil
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from flows import landing, pipeline, rebalance
-from flows.dbt import Dbt
+from flows import landing, rebalance
+from flows.guards.compiled import CompiledDbt
+from flows.guards.counterfactual import Origin
 from flows.publish import PUBLISHED
 from flows.requests import RebalanceRequest
 from python_steps import policy as policies
 from python_steps import warehouse
 from python_steps.land_bars import next_batch_id
 from tests.worlds import bars
-from tests.worlds.recorded import RecordedDbt
 
 PORTFOLIO = "small"
 POLICY = """
@@ -39,95 +41,119 @@ RUNS = (
 )
 
 # The events, and when each became known. All but the hole are told by the second landing.
+# An adjusted feed multiplies all bars before the ex-date by the factor: ex-date, factor, when it did so.
+SPLIT = ("BBB", dt.date(2017, 6, 5), 0.8, dt.datetime(2017, 6, 7, 11))
+DIVIDEND = ("CCC", dt.date(2017, 5, 16), 0.97, dt.datetime(2017, 5, 16, 11))
 RESTATED = ("AAA", dt.date(2017, 2, 14), 1.08, dt.datetime(2017, 6, 14, 15, 30))
 RATE_RESTATED = ("EUR-USD", dt.date(2017, 3, 1), 0.99, dt.datetime(2017, 7, 5, 12))
 LATE = ("EUR-USD", dt.date(2017, 4, 11), dt.datetime(2017, 6, 28, 16, 40))
 TWO_DAYS_LATE = ("AAA", dt.date(2017, 7, 18), dt.datetime(2017, 7, 20, 21))
 ENDED = ("CCC", dt.date(2017, 8, 15), dt.datetime(2017, 7, 25, 18))
 LAST_BAR_KNOWN = dt.datetime(2017, 8, 14, 20, 30)
+PRICES = ["open", "high", "low", "close"]
 HOLE = ("LLL-USD", dt.date(2017, 2, 6), dt.date(2017, 2, 8))
 LISTED_LATE = "MMM-USD"
 ENDED_FROM = dt.date(2016, 2, 1)
 
 MINUTE = dt.timedelta(minutes=1)
+HOUR = dt.timedelta(hours=1)
 CUTS = {
+    "before a year of bars": dt.datetime(2016, 5, 3, 14),
     "inside warm-up": dt.datetime(2016, 9, 14, 9),
     "in the middle of a test span, at a decision": dt.datetime(2017, 3, 16, 14),
+    "a second before a decision": dt.datetime(2017, 3, 17, 13, 59, 59),
+    "the day summer time begins": dt.datetime(2017, 3, 26, 12),
+    "as a session closes, before its lag": dt.datetime(2017, 4, 5, 20, 10),
+    "on the ex-date of a dividend, before its open": DIVIDEND[3] + HOUR,
+    "after the ex-date of a split, before it is told": dt.datetime(2017, 6, 6, 22),
+    "a minute after the split is told": SPLIT[3] + MINUTE,
     "a minute before the restatement": RESTATED[3] - MINUTE,
     "a minute after the restatement": RESTATED[3] + MINUTE,
+    "just before the late bar": LATE[2] - MINUTE,
     "just after the late bar": LATE[2] + MINUTE,
+    "just after the restated rate": RATE_RESTATED[3] + MINUTE,
+    "while a bar is two days late": TWO_DAYS_LATE[2] - HOUR,
     "when the end is announced": ENDED[2],
     "just before the last bar": LAST_BAR_KNOWN - MINUTE,
+    "just after the last session": LAST_BAR_KNOWN + dt.timedelta(days=2),
 }
 
 
 @dataclass(frozen=True)
 class World:
-    """What was built: `file` after four landings and runs, `before` the last of them, and dbt, parsed once.
-
-    `added` counts the decisions that each run made.
-    """
+    """What was told stands in `origin`; what follows from it is made when asked for, once."""
 
     folder: Path
-    file: Path
-    before: Path
-    dbt: Dbt
-    added: list[int]
+    origin: Origin
+
+    @property
+    def dbt(self) -> CompiledDbt:
+        """The project, parsed and compiled once."""
+        return self.origin.dbt
 
     def rebuilt(self, name: str, until: dt.datetime | None = None) -> Path:
-        """A new file with all that was told by an instant (all of it unless given), and nothing derived.
-
-        The instants at which runs were made stand in raw.runs, the last of them `until`; they say which
-        decisions were live. The number of trials is an input of a run, like its seed.
-        """
-        file = self.folder / name / PUBLISHED
-        file.parent.mkdir()
-        con = warehouse.connect(file)
-        try:
-            warehouse.create_tables(con)
-            con.execute(f"attach '{self.file}' as told (read_only)")
-            for table, query in _told_by(until or RUNS[-1]).items():
-                con.execute(f"insert into {table} by name {query}")
-            con.execute("update raw.runs set batch_until = (select max(batch_id) from raw.batches)")
-            con.execute("detach told")
-        finally:
-            con.close()
-        return file
-
-    def run_of(self, file: Path) -> pipeline.Run:
-        """The last run that stands in a file."""
-        return _run(file, *policies.load(self.folder / f"{PORTFOLIO}.yml"))
+        """A new file with all that was told by an instant (all of it unless given), and nothing derived."""
+        return self.origin.known_by(until or RUNS[-1], name)
 
     def compute(self, file: Path) -> int:
         """Make all tables and decisions of a rebuilt file."""
-        return pipeline.compute(self.run_of(file), self.dbt.on(file), _silent, is_tested=False)
+        return self.origin.compute(file)
+
+    @cached_property
+    def whole(self) -> Path:
+        """All decisions of the history made in one go, from everything that was told."""
+        file = self.rebuilt("whole")
+        self.compute(file)
+        return file
+
+    @cached_property
+    def grown(self) -> "Grown":
+        """The same, landed and run four times, as a user would."""
+        file = self.folder / "grown" / PUBLISHED
+        before = self.folder / "before" / PUBLISHED
+        file.parent.mkdir()
+        before.parent.mkdir()
+        added = []
+        for number, as_of in enumerate(RUNS):
+            if as_of == RUNS[-1]:
+                shutil.copy(file, before)
+            _land(self.folder, file, number, as_of)
+            run = self.origin.run_of(file)
+            added.append(self.origin.compute(file))
+            rebalance.finish(run, added[-1])
+        return Grown(file, before, added)
+
+
+@dataclass(frozen=True)
+class Grown:
+    """`file` after four landings and runs, `before` the last of them; `added` counts each run's decisions."""
+
+    file: Path
+    before: Path
+    added: list[int]
 
 
 def build(folder: Path) -> World:
-    """Land and run four times, as a user would: `steps` and `raw` grow, `main` is built again each time."""
-    file = folder / "grown" / PUBLISHED
-    file.parent.mkdir(parents=True)
+    """Tell the story in four landings. Nothing is derived yet, and dbt is not asked yet."""
     (folder / f"{PORTFOLIO}.yml").write_text(POLICY, "utf-8")
-    before = folder / "before" / PUBLISHED
-    before.parent.mkdir()
-    world = World(folder, file, before, RecordedDbt(file), [])
+    file = folder / "told" / PUBLISHED
+    file.parent.mkdir(parents=True)
     for number, as_of in enumerate(RUNS):
-        if as_of == RUNS[-1]:
-            shutil.copy(file, before)
-        world.added.append(_grow(world, number, as_of))
-    return world
+        _land(folder, file, number, as_of)
+    name, policy = policies.load(folder / f"{PORTFOLIO}.yml")
+    return World(folder, Origin(file, folder, name, policy, CompiledDbt(file)))
 
 
-def _grow(world: World, number: int, as_of: dt.datetime) -> int:
-    """One landing and one run; the cuts since the run before are noted as runs that were made."""
-    name, policy = policies.load(world.folder / f"{PORTFOLIO}.yml")
+def _land(folder: Path, file: Path, number: int, as_of: dt.datetime) -> None:
+    """One landing and the row of its run; the cuts since the run before are noted as runs that were made."""
+    name, policy = policies.load(folder / f"{PORTFOLIO}.yml")
     request = RebalanceRequest(
         portfolio=name,
         as_of=as_of,
-        bars=[_bars_file(world.folder, number)],
-        assets=_assets_file(world.folder, number),
+        bars=[_bars_file(folder, number)],
+        assets=_assets_file(folder, number),
     )
-    con = warehouse.connect(world.file)
+    con = warehouse.connect(file)
     try:
         warehouse.create_tables(con)
         landing.land(
@@ -143,7 +169,7 @@ def _grow(world: World, number: int, as_of: dt.datetime) -> int:
         for instant in sorted({as_of, *(cut for cut in CUTS.values() if since < cut <= as_of)}):
             rebalance.begin(
                 con,
-                run_id=f"{name}-{instant:%Y%m%d-%H%M}",
+                run_id=f"{name}-{instant:%Y%m%d-%H%M%S}",
                 portfolio=name,
                 policy=policy,
                 as_of=instant,
@@ -153,10 +179,6 @@ def _grow(world: World, number: int, as_of: dt.datetime) -> int:
             )
     finally:
         con.close()
-    run = _run(world.file, name, policy)
-    added = pipeline.compute(run, world.dbt.on(world.file), _silent, is_tested=False)
-    rebalance.finish(run, added)
-    return added
 
 
 def _told(number: int) -> pd.DataFrame:
@@ -166,6 +188,8 @@ def _told(number: int) -> pd.DataFrame:
     is_hole = (printed["symbol"] == HOLE[0]) & printed["date"].between(HOLE[1], HOLE[2])
     printed = printed[~is_hole].assign(known_at=pd.NaT, recorded_at=pd.NaT)
     printed.loc[TWO_DAYS_LATE[:2], "known_at"] = TWO_DAYS_LATE[2]
+    for symbol, ex_date, factor, _ in (SPLIT, DIVIDEND):
+        printed = _unadjusted(printed, symbol, ex_date, factor)
     since = RUNS[number - 1].date() if number else dt.date.min
     is_new = (printed["date"] > since) & (printed["date"] <= RUNS[number].date())
     is_listed_now = printed["symbol"] == LISTED_LATE
@@ -179,6 +203,8 @@ def _told(number: int) -> pd.DataFrame:
         _restated(printed, *RESTATED),
         _restated(printed, *RATE_RESTATED),
         printed.loc[[LATE[:2]]].assign(recorded_at=LATE[2]),
+        _adjusted(printed, *SPLIT),
+        _adjusted(printed, *DIVIDEND),
     ]
     return pd.concat([news, *corrected])
 
@@ -186,6 +212,24 @@ def _told(number: int) -> pd.DataFrame:
 def _closed_since(printed: pd.DataFrame, since: dt.date) -> pd.Series:
     """A coin's day that was still open when the file before was made."""
     return (printed["asset_class"] == "crypto") & (printed["date"] == since)
+
+
+def _unadjusted(printed: pd.DataFrame, symbol: str, ex_date: dt.date, factor: float) -> pd.DataFrame:
+    """First prints as they were before the feed knew of the ex-date, each recorded at its day's end."""
+    is_before = (printed["symbol"] == symbol) & (printed["date"] < ex_date)
+    printed.loc[is_before, PRICES] /= factor
+    ends = pd.to_datetime(printed.loc[is_before, "date"]) + pd.Timedelta(days=1)
+    printed.loc[is_before, "recorded_at"] = ends
+    return printed
+
+
+def _adjusted(
+    printed: pd.DataFrame, symbol: str, ex_date: dt.date, factor: float, at: dt.datetime
+) -> pd.DataFrame:
+    """All bars before the ex-date once more, as the feed tells them from then on."""
+    rows = printed[(printed["symbol"] == symbol) & (printed["date"] < ex_date)].assign(recorded_at=at)
+    rows[PRICES] *= factor
+    return rows
 
 
 def _restated(
@@ -217,33 +261,3 @@ def _assets_file(folder: Path, number: int) -> Path | None:
     file = folder / f"assets_{number}.csv"
     pd.DataFrame(rows).to_csv(file, index=False)
     return file
-
-
-def _told_by(until: dt.datetime) -> dict[str, str]:
-    """What of each table was known by an instant, as queries on the grown file, attached as `told`."""
-    known = f"known_at <= timestamp '{until}'"
-    return {
-        "raw.batches": "from told.raw.batches",
-        "raw.bars": f"from told.raw.bars where {known}",
-        "raw.quarantined_bars": f"from told.raw.quarantined_bars where {known}",
-        "raw.assets": f"from told.raw.assets where known_at is null or {known}",
-        "raw.study": "from told.raw.study",
-        "raw.policies": "from told.raw.policies",
-        "raw.runs": f"from told.raw.runs where as_of <= timestamp '{until}'",
-        "steps.trials": "from told.steps.trials",
-    }
-
-
-def _run(file: Path, name: str, policy: policies.Policy) -> pipeline.Run:
-    con = warehouse.connect(file)
-    try:
-        run_id, as_of, batch_until = con.execute(
-            "select run_id, as_of, batch_until from raw.runs order by run_number desc limit 1"
-        ).fetchall()[0]
-    finally:
-        con.close()
-    return pipeline.Run(file, run_id, name, policy, pd.Timestamp(as_of), batch_until)
-
-
-def _silent(*_: object, **__: object) -> None:
-    pass

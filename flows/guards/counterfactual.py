@@ -1,0 +1,347 @@
+"""Other histories of one warehouse: told less, told otherwise, told from later on. What was known stays.
+
+Each history is a new file with raw tables only, on which everything derived and estimated is made again. The
+instants at which runs were made stand in `raw.runs`, because they say which decisions were live; a history
+cut at T has a run with `as_of` T, and so has the whole one it is compared with. The number of trials is an
+input of a run, like its seed, so it is the same in every history.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from flows import pipeline
+from flows.guards.compare import OUTSIDE, Difference, differences
+from flows.guards.compiled import CompiledDbt
+from flows.guards.findings import Finding
+from flows.publish import PUBLISHED
+from python_steps import policy as policies
+from python_steps import warehouse
+
+# Tables of fixed look-back: cut off their oldest bars, and what is past its warm-up stays. Levels are chained
+# from the first bar, and learners are fitted from the clock's start, so neither is among them.
+FIXED_LOOK_BACK = ("daily_returns", "bar_statistics", "signals", "readings", "positions")
+WARM_UP = 22  # bars beyond a year: the deviation a return is measured against, and the bar before it
+
+DATED_TABLES = """
+    select 'main.' || table_name
+    from duckdb_tables()
+    semi join (from duckdb_columns() where column_name = 'known_at') as dated using (table_oid)
+    where schema_name = 'main'
+    order by table_oid
+"""
+
+# Factors put upon the prices of bars known after an instant; `anchor` is the last close known by then. A bar
+# that is no number cannot be landed: it stands among the refused.
+POISONS = {
+    "noise": "exp(0.3 * (hash(symbol, session_date, version) % 2001 / 1000.0 - 1))",
+    "mirrored": "pow(anchor, 2) / pow(close, 2)",
+    "times a million": "1e6",
+    "not a number": None,
+}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What one warehouse was told, and how to make its tables: `file` has a run at each instant to cut at.
+
+    `folder` is where other histories are put, each in a folder of its own.
+    """
+
+    file: Path
+    folder: Path
+    portfolio: str
+    policy: policies.Policy
+    dbt: CompiledDbt
+
+    def retold(self, name: str, tables: Mapping[str, str]) -> Path:
+        """A new file whose raw tables are queries on those of the origin, attached as `told`."""
+        file = self.folder / name.replace(" ", "_") / PUBLISHED
+        file.parent.mkdir(parents=True)
+        con = warehouse.connect(file)
+        try:
+            warehouse.create_tables(con)
+            con.execute(f"attach '{_quoted(self.file)}' as told (read_only)")
+            con.begin()
+            for table, query in tables.items():
+                con.execute(f"insert into {table} by name {query}")
+            con.execute("update raw.runs set batch_until = (select max(batch_id) from raw.batches)")
+            con.commit()
+            con.execute("detach told")
+        finally:
+            con.close()
+        return file
+
+    def known_by(self, until: dt.datetime, name: str) -> Path:
+        """What was told by an instant, and nothing derived."""
+        return self.retold(name, told_by(until))
+
+    def poisoned(self, after: dt.datetime, how: str, name: str) -> Path:
+        """All that was told, with the same stamps but other values from an instant on."""
+        last = self.last_run()
+        bars, refused = _poisoned_bars(after, how)
+        told = told_by(last)
+        refusals = f"{told['raw.quarantined_bars']} union all by name {refused}"
+        return self.retold(name, told | {"raw.bars": bars, "raw.quarantined_bars": refusals})
+
+    def left_cut(self, since: dt.date, name: str) -> Path:
+        """All that was told of sessions from a day on."""
+        told = told_by(self.last_run())
+        return self.retold(
+            name, told | {"raw.bars": f"{told['raw.bars']} and session_date >= date '{since}'"}
+        )
+
+    def compute(self, file: Path) -> int:
+        """Make all tables and decisions of a retold file; returns how many decisions."""
+        return pipeline.compute(self.run_of(file), self.dbt.on(file), _silent, is_tested=False)
+
+    def run_of(self, file: Path) -> pipeline.Run:
+        """The last run that stands in a file."""
+        con = warehouse.connect(file, read_only=True)
+        try:
+            run_id, as_of, batch_until = con.execute(
+                "select run_id, as_of, batch_until from raw.runs order by run_number desc limit 1"
+            ).fetchall()[0]
+        finally:
+            con.close()
+        return pipeline.Run(file, run_id, self.portfolio, self.policy, pd.Timestamp(as_of), batch_until)
+
+    def last_run(self) -> dt.datetime:
+        """The as_of of the last run."""
+        return self.run_of(self.file).as_of.to_pydatetime()
+
+
+def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: str = "") -> list[Finding]:
+    """What is known at a cut and is not the same when nothing came after it.
+
+    `whole` is the origin with everything made. `until` names a model after which building stops, for guards
+    that look no further; all tables and Python steps are made unless it is given.
+    """
+    file = origin.known_by(at, f"cut {event}")
+    made = _make(origin, file, until)
+    return _findings("cut_off", f"{event} ({at})", differences(whole, file, at, tables=made))
+
+
+def poison(
+    origin: Origin, whole: Path, event: str, at: dt.datetime, how: str, *, until: str = ""
+) -> list[Finding]:
+    """What is known at a cut and is not the same when other values came after it."""
+    file = origin.poisoned(at, how, f"poison {how} {event}")
+    made = _make(origin, file, until)
+    return _findings("poison", f"{event} ({at}), {how} after it", differences(file, whole, at, tables=made))
+
+
+def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:
+    """What is past its warm-up and is not the same when the oldest bars are gone."""
+    since = _left_day(origin, share)
+    file = origin.left_cut(since, "left cut")
+    origin.dbt.on(file).run(select=[f"+{table}" for table in FIXED_LOOK_BACK])
+    tables = [f"main.{table}" for table in FIXED_LOOK_BACK]
+    found = differences(file, whole, origin.last_run(), tables=tables, conditions=_past_warm_up(since))
+    return _findings("left_cut", f"bars before {since} gone", found)
+
+
+def _make(origin: Origin, file: Path, until: str) -> list[str]:
+    """Make everything, or the models up to one that no Python step comes before; the tables made if so."""
+    if not until:
+        origin.compute(file)
+        return []
+    dbt = origin.dbt.on(file)
+    dbt.run(select=[f"+{until}"])
+    con = warehouse.connect(file, read_only=True)
+    try:
+        rows = con.execute(DATED_TABLES).fetchall()
+    finally:
+        con.close()
+    return [name for (name,) in rows if name not in OUTSIDE]
+
+
+def _findings(guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:
+    """One finding for the table in which a difference first shows, with those it reaches named after it."""
+    if not found:
+        return []
+    first, *others = found
+    reached = f"; and {len(others)} tables after it" if others else ""
+    return [
+        Finding(
+            guard,
+            "anticipates",
+            first.table,
+            f"{first}{reached}; cut: {event}",
+            rows=first.rows,
+        )
+    ]
+
+
+def told_by(until: dt.datetime) -> dict[str, str]:
+    """What of each table was known by an instant, as queries on an origin attached as `told`."""
+    known = f"known_at <= timestamp '{until}'"
+    return {
+        "raw.batches": "from told.raw.batches",
+        "raw.bars": f"from told.raw.bars where {known}",
+        "raw.quarantined_bars": f"from told.raw.quarantined_bars where {known}",
+        "raw.assets": f"from told.raw.assets where known_at is null or {known}",
+        "raw.study": "from told.raw.study",
+        "raw.policies": "from told.raw.policies",
+        "raw.runs": f"from told.raw.runs where as_of <= timestamp '{until}'",
+        "raw.resets": f"from told.raw.resets where reset_at <= timestamp '{until}'",
+        "steps.trials": "from told.steps.trials",
+    }
+
+
+def _poisoned_bars(after: dt.datetime, how: str) -> tuple[str, str]:
+    """Queries for the bars, and for the refused rows that stand in their place where they are no numbers."""
+    later = f"known_at > timestamp '{after}'"
+    factor = POISONS[how]
+    if factor is None:
+        refused = f"""
+            select batch_id, row_number, symbol, session_date, 'not_finite' as reason, 'poison' as detail,
+                '' as row_json, vendor, '' as source, recorded_at, known_at
+            from told.raw.bars where {later}
+        """
+        return f"from told.raw.bars where not ({later})", refused
+    anchored = f"""
+        select bars.*, coalesce(max_by(close, known_at) filter (where not ({later})) over of_symbol,
+            min_by(close, known_at) over of_symbol) as anchor
+        from told.raw.bars as bars
+        window of_symbol as (partition by symbol)
+    """
+    prices = ", ".join(f"{name} * factor as {name}" for name in ("open", "high", "low", "close", "volume"))
+    bars = f"""
+        select * exclude (anchor, factor) replace ({prices})
+        from (select *, case when {later} then {factor} else 1 end as factor from ({anchored}))
+    """
+    return bars, "select * from told.raw.quarantined_bars where false"
+
+
+def origin_of(
+    published: Path, folder: Path, portfolio: str, cuts: Mapping[str, dt.datetime], dbt: CompiledDbt
+) -> Origin:
+    """What a published warehouse was told, with a run of the portfolio at each cut beside those it had.
+
+    Raises LookupError where the portfolio has no run there.
+    """
+    file = folder / "told" / PUBLISHED
+    file.parent.mkdir(parents=True)
+    con = warehouse.connect(file)
+    try:
+        warehouse.create_tables(con)
+        con.execute(f"attach '{_quoted(published)}' as told (read_only)")
+        for table, query in told_by(dt.datetime.max).items():
+            con.execute(f"insert into {table} by name {query}")
+        con.execute("delete from raw.runs where portfolio <> $portfolio", {"portfolio": portfolio})
+        row = con.execute(
+            "select policy_json from raw.policies inner join raw.runs using (portfolio, policy_hash)"
+            " where portfolio = $portfolio order by run_number desc limit 1",
+            {"portfolio": portfolio},
+        ).fetchall()
+        if not row:
+            raise LookupError(f"{portfolio}: no run of it is published here")
+        for name, at in cuts.items():
+            con.execute(RUN_AT, {"run_id": f"cut {name}", "as_of": at})
+        con.execute(IN_ORDER)
+    finally:
+        con.close()
+    policy = policies.Policy.model_validate_json(row[0][0])
+    return Origin(file, folder, portfolio, policy, dbt)
+
+
+# Runs are numbered in the order of their as_of, so that the last run of a cut history is that of its cut.
+RUN_AT = """
+    insert into raw.runs by name
+    select * replace ($run_id as run_id, $as_of as as_of)
+    from raw.runs where $as_of not in (select as_of from raw.runs) order by run_number desc limit 1
+"""
+IN_ORDER = """
+    update raw.runs set run_number = numbered.run_number
+    from (
+        select run_id, row_number() over (order by as_of, run_number) as run_number from raw.runs
+    ) as numbered
+    where numbered.run_id = raw.runs.run_id
+"""
+
+
+def events(published: Path, count: int) -> dict[str, dt.datetime]:
+    """Instants to cut a published warehouse at: a minute beside what changed the past, then decisions.
+
+    Half of them, where there are so many, beside restatements, late bars and announcements spread over the
+    history; the rest at, or just before, decisions spread over it.
+    """
+    con = warehouse.connect(published, read_only=True)
+    try:
+        news = con.execute(NEWS).fetchall()
+        decisions = con.execute("select distinct decision_at from main.decisions order by 1").fetchall()
+    finally:
+        con.close()
+    chosen = _spread(news, count // 2)
+    cuts = {f"{what} of {symbol}": at for at, what, symbol in chosen}
+    for number, (at,) in enumerate(_spread(decisions, count - len(cuts))):
+        cuts[f"decision {number + 1}"] = at - dt.timedelta(seconds=number % 2)
+    return cuts
+
+
+NEWS = """
+    select known_at + interval 1 minute, 'after a restatement', symbol from main.bars where version > 1
+    union
+    select known_at - interval 1 minute, 'before a restatement', symbol from main.bars where version > 1
+    union
+    select known_at + interval 1 minute, 'after a late bar', symbol from main.first_prints where is_late
+    union
+    select known_at, 'as a membership is told', symbol from main.memberships
+    where known_at > '1900-01-01' and member_until is not null
+    order by all
+"""
+
+
+def _spread(rows: Sequence[tuple[Any, ...]], count: int) -> list[tuple[Any, ...]]:
+    """So many rows, evenly spaced, neither the first nor the last."""
+    wanted = min(count, len(rows))
+    return [rows[(2 * place + 1) * len(rows) // (2 * wanted)] for place in range(wanted)]
+
+
+def _left_day(origin: Origin, share: float) -> dt.date:
+    con = warehouse.connect(origin.file, read_only=True)
+    try:
+        first, last = con.execute("select min(session_date), max(session_date) from raw.bars").fetchall()[0]
+    finally:
+        con.close()
+    return first + dt.timedelta(days=int((last - first).days * share))
+
+
+def _past_warm_up(since: dt.date) -> dict[str, str]:
+    """By table, which of its rows stand on bars whose longest look-back is all there."""
+    warm = f"""
+        (
+            select numbered.symbol, min(numbered.session_date) as session_date
+            from (
+                select *, row_number() over (partition by symbol order by session_date) as bar_number
+                from cut.main.daily_returns where session_date >= date '{since}'
+            ) as numbered
+            inner join cut.main.assets using (symbol)
+            inner join cut.main.asset_classes using (asset_class)
+            where numbered.bar_number > asset_classes.bars_per_year + {WARM_UP}
+            group by numbered.symbol
+        )
+    """
+    unfitted = "strategy in (select strategy from cut.main.strategies where kind <> 'learner')"
+    days = {"readings": "decision_at", "positions": "decision_at - interval 7 day"}
+    return {
+        f"main.{table}": (
+            f"exists (select 1 from {warm} as warm where warm.symbol = rows.symbol"
+            f" and {days.get(table, 'rows.session_date')} >= warm.session_date)"
+            + (f" and {unfitted}" if table == "positions" else "")
+        )
+        for table in FIXED_LOOK_BACK
+    }
+
+
+def _quoted(file: Path) -> str:
+    return str(file).replace("'", "''")
+
+
+def _silent(*_: object, **__: object) -> None:
+    pass

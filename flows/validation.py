@@ -64,16 +64,17 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
 def results(periods: pd.DataFrame, decisions_per_year: float) -> dict[str, float | Undefined]:
     """Sharpe and Sortino (annual), deepest fall and win rate of periods (net_return, is_active)."""
     returns = periods["net_return"].to_numpy(dtype=float)
+    if not len(returns):
+        names = ("sharpe_ratio", "sortino_ratio", "max_drawdown", "win_rate")
+        return dict.fromkeys(names, Undefined("no decision"))
     few = "fewer than two decisions" if len(returns) < 2 else None
+    annual = annual_sharpe(returns, decisions_per_year)
+    won = win_rate(returns, periods["is_active"].to_numpy(dtype=bool))
     return {
-        "sharpe_ratio": _defined(
-            annual_sharpe(returns, decisions_per_year), few or "the returns have no deviation"
-        ),
+        "sharpe_ratio": _defined(annual, few or "the returns have no deviation"),
         "sortino_ratio": _defined(sortino(returns, decisions_per_year), few or "no decision lost"),
-        "max_drawdown": max_drawdown(returns) if len(returns) else Undefined("no decision"),
-        "win_rate": _defined(
-            win_rate(returns, periods["is_active"].to_numpy(dtype=bool)), "nothing was ever held"
-        ),
+        "max_drawdown": max_drawdown(returns),
+        "win_rate": _defined(won, "nothing was ever held"),
     }
 
 

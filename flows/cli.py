@@ -193,6 +193,40 @@ def publish(
 
 
 @app.command()
+def leakcheck(
+    signal: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A signal, by the name of its file; may be repeated. All of the project without it."
+        ),
+    ] = None,
+    cuts: Annotated[int, typer.Option(min=1, help="Instants at which the future is cut off.")] = 6,
+    own: Annotated[
+        bool, typer.Option("--own", help="On what the published warehouse was told; takes minutes.")
+    ] = False,
+    portfolio: Portfolio = "global",
+    warehouse: Warehouse = WAREHOUSE,
+    lock_wait: LockWait = 900.0,
+    debug: Debug = False,
+) -> None:
+    """Look for leaks: the guards, on this project or on one new signal."""
+    with _errors(debug):
+        from flows import leak_summary
+        from flows.leakcheck import leakcheck as run
+
+        report = run(
+            warehouse,
+            signals=signal or [],
+            cuts=cuts,
+            own=Path(portfolio).stem if own else None,
+            lock_wait=lock_wait,
+            tell=leak_summary.tell,
+        )
+        leak_summary.show(report)
+    raise typer.Exit(FAILED if report.findings else DONE)
+
+
+@app.command()
 def up(
     warehouse: Warehouse = WAREHOUSE,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 4200,

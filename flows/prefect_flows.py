@@ -1,17 +1,20 @@
 """The run behind `prefect deployment run`: the code of the command, with Prefect's schedule and history."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 from prefect.tasks import task
 from pydantic import AwareDatetime
 
 from flows.requests import RunResult, rebalance_request
+
+if TYPE_CHECKING:
+    from flows.leakcheck import LeakReport
 
 
 # A cached result would skip the writing of tables; and the run locks, copies and publishes by itself,
@@ -41,6 +44,26 @@ def rebalance(
         description="What to hold.",
     )
     return Completed(message=_message(result), data=None)
+
+
+@task(name="leakcheck", cache_policy=NO_CACHE, persist_result=False)
+def _check(warehouse: Path, signals: list[str], cuts: int) -> "LeakReport":
+    from flows.leakcheck import leakcheck as run
+
+    return run(warehouse, signals=signals, cuts=cuts)
+
+
+@flow(name="leakcheck", persist_result=False, validate_parameters=True)
+def leakcheck(warehouse: Path = Path(".warehouse"), signals: list[str] | None = None, cuts: int = 6) -> State[Any]:
+    """Run the guards against leaks. A run that finds one is Failed, and says how many."""
+    from flows import leak_summary
+
+    report = _check(warehouse, signals or [], cuts)
+    create_markdown_artifact(
+        markdown=leak_summary.markdown(report), key="leakcheck", description="What the guards found."
+    )
+    said = leak_summary.verdict(report)
+    return Failed(message=said) if report.findings else Completed(message=said, data=None)
 
 
 def _exposures(result: RunResult, warehouse: Path) -> str:

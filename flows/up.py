@@ -43,7 +43,7 @@ def up(warehouse: Path, port: int = 4200) -> Iterator[str]:
         _run(home, ["work-pool", "create", POOL, "--type", "process", "--overwrite"], environment)
         yield f"pool {POOL}"
         _run(home, ["--no-prompt", "deploy", "--all", "--prefect-file", "prefect.yaml"], environment)
-        yield "deployment rebalance/daily"
+        yield "deployments rebalance/daily, leakcheck/weekly"
         yield _start(home, "worker", ["worker", "start", "--pool", POOL], environment)
     except BaseException:  # an interrupt too leaves nothing behind
         list(down(warehouse))

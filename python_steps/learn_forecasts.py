@@ -49,7 +49,8 @@ def learn(
         raise ValueError("learn_forecasts: windows of more than one clock or plan")
     clocks = set(windows["clock"])
     signals = _signals(readings[readings["clock"].isin(clocks)])
-    examples = examples.merge(windows[["clock", "plan", "window_id", "known_at"]])
+    keys = ["clock", "plan", "window_id"]  # and not known_at, which an example has too: it may be later
+    examples = examples.drop(columns="known_at", errors="ignore").merge(windows[[*keys, "known_at"]], on=keys)
     forecasts, models = [], []
     for _, window in examples.groupby("window_id", sort=True):
         rows = window.sort_values(["decision_at", "symbol"], ignore_index=True)

@@ -25,6 +25,7 @@ OUTSIDE = {
     "main.trials": "N of trials is an input of a run, like its seed",
     "main.venues": "the study, an input",
     "main.walk_forward_plans": "the study, an input",
+    "steps.leak_findings": "what the guards said",
     "steps.trials": "N of trials is an input of a run, like its seed",
 }
 
@@ -137,20 +138,20 @@ def compared_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for name, _ in whole if name not in OUTSIDE]
 
 
-def count_compared(file: Path, until: dt.datetime) -> tuple[int, int]:
-    """How many tables are compared at a cut, and how many rows of the file they hold by then."""
+def count_compared(file: Path, until: dt.datetime, tables: Sequence[str] = ()) -> tuple[int, int]:
+    """How many tables (all unless named) are compared at a cut, and how many rows they hold by then."""
     con = duckdb.connect(config=warehouse.CONFIG)
     try:
         for side in ("whole", "cut"):
             con.execute(f"attach '{file}' as {side} (read_only)")
-        tables = compared_tables(con)
+        wanted = tables or compared_tables(con)
         counts = [
             con.execute(
                 f"select count(*) from whole.{table} where known_at <= $until", {"until": until}
             ).fetchall()[0][0]
-            for table in tables
+            for table in wanted
         ]
-        return len(tables), sum(counts)
+        return len(wanted), sum(counts)
     finally:
         con.close()
 

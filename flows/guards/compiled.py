@@ -42,7 +42,8 @@ class CompiledDbt(Dbt):
 
     def compile(self) -> None:
         """Compile models and tests, once; the file must have its source tables."""
-        if not self.selections:
+        models = [node for node in self.manifest.nodes.values() if node.resource_type == "model"]
+        if not all(node.compiled_code for node in models):
             self._invoke(["compile"], manifest=self.manifest)
 
     def run(
@@ -64,6 +65,12 @@ class CompiledDbt(Dbt):
     def compiled(self) -> dict[str, str]:
         """Compiled SQL of every model, by name."""
         return {node.name: node.compiled_code for node in self._selected((), (), "model")}
+
+    def inline(self, jinja: str) -> str:
+        """Compiled SQL of a line of Jinja, such as the call of one macro."""
+        self.compile()
+        outcome = self._invoke(["compile", "--inline", jinja], manifest=self.manifest)
+        return str(outcome.results[0].node.compiled_code)
 
     def _each(self, nodes: Sequence[Any], act: "Callable[[duckdb.DuckDBPyConnection, Any], Any]") -> None:
         import duckdb

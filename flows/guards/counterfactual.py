@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from flows import pipeline
-from flows.guards.compare import OUTSIDE, Difference, differences
+from flows.guards.compare import OUTSIDE, Difference, count_compared, differences
 from flows.guards.compiled import CompiledDbt
 from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
@@ -115,7 +115,16 @@ class Origin:
         return self.run_of(self.file).as_of.to_pydatetime()
 
 
-def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: str = "") -> list[Finding]:
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison found, and how many tables and rows it looked at."""
+
+    findings: list[Finding]
+    tables: int
+    rows: int
+
+
+def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: str = "") -> Compared:
     """What is known at a cut and is not the same when nothing came after it.
 
     `whole` is the origin with everything made. `until` names a model after which building stops, for guards
@@ -123,16 +132,19 @@ def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: 
     """
     file = origin.known_by(at, f"cut {event}")
     made = _make(origin, file, until)
-    return _findings("cut_off", f"{event} ({at})", differences(whole, file, at, tables=made))
+    found = _findings(origin, "cut_off", f"{event} ({at})", differences(whole, file, at, tables=made))
+    return Compared(found, *count_compared(file, at, made))
 
 
 def poison(
     origin: Origin, whole: Path, event: str, at: dt.datetime, how: str, *, until: str = ""
-) -> list[Finding]:
+) -> Compared:
     """What is known at a cut and is not the same when other values came after it."""
     file = origin.poisoned(at, how, f"poison {how} {event}")
     made = _make(origin, file, until)
-    return _findings("poison", f"{event} ({at}), {how} after it", differences(file, whole, at, tables=made))
+    found = differences(file, whole, at, tables=made)
+    counts = count_compared(file, at, made)
+    return Compared(_findings(origin, "poison", f"{event} ({at}), {how} after it", found), *counts)
 
 
 def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:
@@ -142,7 +154,7 @@ def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:
     origin.dbt.on(file).run(select=[f"+{table}" for table in FIXED_LOOK_BACK])
     tables = [f"main.{table}" for table in FIXED_LOOK_BACK]
     found = differences(file, whole, origin.last_run(), tables=tables, conditions=_past_warm_up(since))
-    return _findings("left_cut", f"bars before {since} gone", found)
+    return _findings(origin, "left_cut", f"bars before {since} gone", found)
 
 
 def _make(origin: Origin, file: Path, until: str) -> list[str]:
@@ -160,11 +172,12 @@ def _make(origin: Origin, file: Path, until: str) -> list[str]:
     return [name for (name,) in rows if name not in OUTSIDE]
 
 
-def _findings(guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:
-    """One finding for the table in which a difference first shows, with those it reaches named after it."""
+def _findings(origin: Origin, guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:
+    """One finding for the table in which a difference first shows, with how many it reaches after it."""
     if not found:
         return []
-    first, *others = found
+    lineage = _lineage(origin.dbt)
+    first, *others = sorted(found, key=lambda one: lineage[one.table.partition(".")[2]])
     reached = f"; and {len(others)} tables after it" if others else ""
     return [
         Finding(
@@ -175,6 +188,21 @@ def _findings(guard: str, event: str, found: Sequence[Difference]) -> list[Findi
             rows=first.rows,
         )
     ]
+
+
+def _lineage(dbt: CompiledDbt) -> dict[str, tuple[int, int]]:
+    """Models by when a run makes them: what a Python step fills comes after all that the step reads.
+
+    The file does not tell: DuckDB numbers tables by name when it is opened again.
+    """
+    steps = (pipeline.LEARNED, pipeline.BELIEVED, pipeline.ALLOCATED)
+    nodes = {node.name: node for node in dbt.manifest.nodes.values() if node.resource_type == "model"}
+    stages: dict[str, int] = {}
+    for name in dbt.compiled():
+        own = next((number for number, tables in enumerate(steps, 1) if name in tables), 0)
+        read = [one.split(".")[-1] for one in nodes[name].depends_on.nodes if one.startswith("model.")]
+        stages[name] = max([own, *(stages[model] for model in read)])
+    return {name: (stage, number) for number, (name, stage) in enumerate(stages.items())}
 
 
 def told_by(until: dt.datetime) -> dict[str, str]:

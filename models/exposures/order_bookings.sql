@@ -1,5 +1,7 @@
 -- What each filled order did to its portfolio, at the first decision that knew its fill: one row per
--- portfolio, symbol and decision_at of the order. Money is in units of the portfolio's start.
+-- portfolio, symbol and decision_at of the order. Money is in units of the portfolio's start. Orders still
+-- open
+-- when an asset that ended was sold are void.
 with
     orders as (
         select
@@ -43,3 +45,14 @@ inner join
     on marks.clock = decisions.clock
     and marks.symbol = orders.symbol
     and marks.decision_at = decisions.decision_at
+inner join {{ ref("assets") }} as assets on assets.symbol = orders.symbol
+left join
+    {{ ref("decisions") }} as before
+    on before.portfolio = decisions.portfolio
+    and before.decision_number = decisions.decision_number - 1
+where
+    not coalesce(
+        assets.member_until <= before.rebalance_date
+        and coalesce(assets.membership_known_at, '1900-01-01'::timestamp) <= before.decision_at,
+        false
+    )

@@ -1,15 +1,37 @@
 -- Chained base-currency returns, each as it was first known, so that levels of two vintages are never
--- compared: one row per symbol and session_date that did not come late. Only ratios mean something.
-select
-    bars.symbol,
-    bars.session_date,
-    bars.close_base,
-    exp(sum({{ exact("coalesce(bars.log_return_base, 0)") }}) over by_session / 1e12) as index_level,
-    row_number() over by_session as print_number,
-    bars.known_at
-from {{ ref("vintage_prices") }} as bars
-where bars.is_own and not bars.is_late
-window
-    by_session as (
-        partition by bars.symbol order by bars.session_date rows between unbounded preceding and current row
+-- compared: one row per symbol and session_date that did not come late. Only ratios mean something. A bar
+-- that
+-- is late only because a later one came at the same instant is a link of the chain: the later one's return
+-- begins at it.
+with
+    chained as (
+        select
+            bars.symbol,
+            bars.session_date,
+            bars.is_late,
+            bars.close_base,
+            exp(
+                sum({{ exact("coalesce(bars.log_return_base, 0)") }}) over (
+                    partition by bars.symbol
+                    order by bars.session_date
+                    rows between unbounded preceding and current row
+                )
+                / 1e12
+            ) as index_level,
+            bars.known_at
+        from {{ ref("vintage_prices") }} as bars
+        inner join
+            {{ ref("first_prints") }} as prints
+            on prints.symbol = bars.symbol
+            and prints.session_date = bars.session_date
+        where bars.is_own and not prints.is_cut
     )
+select
+    symbol,
+    session_date,
+    close_base,
+    index_level,
+    row_number() over (partition by symbol order by session_date) as print_number,
+    known_at
+from chained
+where not is_late

@@ -1,0 +1,65 @@
+"""When each version of a bar could first be used, by the rules of landing, from the rows of raw tables."""
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from flows.guards.identity.naming import Claim, Column
+from flows.guards.identity.raw_world import ALWAYS, microseconds
+
+VERSION = ("symbol", "session_date", "version")
+
+
+def claim(con: duckdb.DuckDBPyConnection) -> Claim:
+    """The claim on raw.bars.
+
+    A first version that came in its symbol's first batch, or became available after the landing before, is
+    known when it was available; every other version when it was recorded, if that is later. Never before the
+    version before it, and no bar before its close.
+    """
+    frame = con.execute(f"from raw.bars order by {', '.join(VERSION)}").df()
+    available, recorded = microseconds(frame["available_at"]), microseconds(frame["recorded_at"])
+    closed, version = microseconds(frame["closed_at"]), frame["version"].to_numpy()
+    batch = frame["batch_id"].to_numpy()
+    is_first_batch = batch == frame.groupby("symbol")["batch_id"].transform("min").to_numpy()
+    before = _before(con, batch)
+    is_prompt = (version == 1) & (is_first_batch | (available > before)) & ~_follows_refusal(con, frame)
+    late = np.maximum(available, recorded)
+    claimed = pd.Series(np.where(is_prompt, available, late))
+    bar = [frame["symbol"], frame["session_date"]]
+    expected = frame[[*VERSION]].assign(
+        known_at=claimed.groupby(bar).cummax().to_numpy(), available_at=np.maximum(available, closed)
+    )
+    expected["known_at@restated_value"] = np.where(version > 1, available, late)
+    expected["known_at@loader_clock"] = np.where(version > 1, late, available)
+    expected["known_at@loader_clock@recorded"] = recorded
+    expected["known_at@unfinished_bar"] = microseconds(frame["opened_at"])
+    expected["known_at@event_time"] = microseconds(frame["session_date"])
+    columns = (
+        Column("available_at", "unfinished_bar"),
+        Column("known_at", "event_time", earlier="event_time", later="loader_clock"),
+    )
+    return Claim("raw.bars", VERSION, expected, columns, extra="filled_forward")
+
+
+def _before(con: duckdb.DuckDBPyConnection, batch: np.ndarray) -> np.ndarray:
+    """For each batch, the latest as_of of any landing or run before it."""
+    found = {}
+    for number in np.unique(batch).tolist():
+        query = (
+            "select max(as_of) from (select as_of from raw.batches where batch_id < $batch"
+            " union all select as_of from raw.runs where batch_until < $batch)"
+        )
+        ((latest,),) = con.execute(query, {"batch": number}).fetchall()
+        found[number] = ALWAYS if latest is None else np.datetime64(latest, "us")
+    return np.array([found[number] for number in batch.tolist()], "datetime64[us]")
+
+
+def _follows_refusal(con: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> np.ndarray:
+    """Whether another row of the same bar was refused in the same landing, and came first."""
+    query = (
+        "select symbol, session_date, batch_id, min(row_number) as refused from raw.quarantined_bars"
+        " group by all"
+    )
+    refused = frame.merge(con.execute(query).df(), how="left", on=["symbol", "session_date", "batch_id"])
+    return (refused["refused"] < refused["row_number"]).to_numpy(dtype=bool)

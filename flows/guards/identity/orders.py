@@ -1,0 +1,155 @@
+"""What became of the order of each decision, and what a unit earned from each fill to the next."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from flows.guards.identity.prints import Priced
+from flows.guards.identity.raw_world import NEVER, Asset, Calendar, Clock
+
+
+@dataclass(frozen=True)
+class Orders:
+    """Orders of one symbol at the decisions at which it may be held. `number` counts instants of the clock.
+
+    `stands_on` is the place among timely bars of the bar that the decision knew. `status` is '' for an order
+    not settled yet. `session`, `price` (local) and `level` are those of the fill, `bar` its place among the
+    prints; where nothing was filled, bar is -1. `known` is when the outcome was.
+    """
+
+    number: np.ndarray
+    stands_on: np.ndarray
+    status: np.ndarray
+    session: np.ndarray
+    fill_at: np.ndarray
+    price: np.ndarray
+    level: np.ndarray
+    bar: np.ndarray
+    known: np.ndarray
+
+
+@dataclass(frozen=True)
+class Trips:
+    """From each fill to its exit. `order` is the place among the orders; prices are of the exit's vintage.
+
+    `unit_return` is in the base currency. `unit_return_mixed` takes the entry from its own vintage instead,
+    as a comparison of levels would.
+    """
+
+    order: np.ndarray
+    entry_price: np.ndarray
+    exit_price: np.ndarray
+    exit_session: np.ndarray
+    exit_at: np.ndarray
+    unit_return: np.ndarray
+    unit_return_mixed: np.ndarray
+    is_closing: np.ndarray
+    known: np.ndarray
+
+
+@dataclass(frozen=True)
+class LastBar:
+    """Where an asset that ends is sold: the place of the bar among the prints, and when that is known."""
+
+    bar: int
+    known: np.datetime64
+
+
+def orders_of(priced: Priced, asset: Asset, calendar: Calendar, clock: Clock, as_of: np.datetime64) -> Orders:
+    """Filled at the first price of the first session from the rebalance day on, superseded, or lapsed.
+
+    Superseded where the next decision fills in the same session; lapsed where the bar, or a later one of the
+    same instant, is still unknown when the next session closes.
+    """
+    prints = priced.prints
+    stands_on = priced.standing(clock.instants[:-1])
+    may_hold = (
+        (stands_on >= 0)
+        & (clock.instants[:-1] <= as_of)
+        & asset.is_member(clock.instants[:-1], clock.rebalance[:-1])
+    )
+    target = np.searchsorted(calendar.session, clock.rebalance[:-1])
+    number = np.flatnonzero(may_hold & (target < len(calendar.session) - 1))
+    target, stands_on = target[number], stands_on[number]
+    session, lapses = calendar.session[target], calendar.closed[target + 1]
+    sold = prints.session[priced.timely]
+    place = np.minimum(np.searchsorted(sold, session), len(sold) - 1)
+    bar = priced.timely[place]
+    is_superseded = clock.rebalance[number + 1] <= session
+    is_printed = (sold[place] == session) & (prints.printed[bar] <= lapses)
+    status = np.where(is_superseded, "superseded", np.where(is_printed, "filled", "lapsed"))
+    known = np.where(
+        is_superseded, clock.instants[number + 1], np.where(is_printed, prints.printed[bar], lapses)
+    )
+    status = np.where(known <= as_of, status, "")
+    is_filled = status == "filled"
+    price = priced.own("open", bar)
+    return Orders(
+        number,
+        stands_on,
+        status,
+        session,
+        np.where(is_filled, prints.opened[bar], np.datetime64("NaT", "us")),
+        np.where(is_filled, price, np.nan),
+        np.where(is_filled, priced.level[place] * price / priced.own("close", bar), np.nan),
+        np.where(is_filled, bar, -1),
+        known,
+    )
+
+
+def last_bar_of(priced: Priced, asset: Asset, calendar: Calendar, as_of: np.datetime64) -> LastBar | None:
+    """The last session before a membership ends, or the bar before where that was not printed in time."""
+    told = asset.memberships[-1]
+    if told.ends == NEVER:
+        return None
+    prints = priced.prints
+    last = np.searchsorted(calendar.session, told.ends.astype("datetime64[D]")) - 1
+    settles = calendar.closed[last + 1]
+    timely = priced.timely
+    can_be = (prints.session[timely] <= calendar.session[last]) & (prints.printed[timely] <= settles)
+    if not can_be.any():
+        return None
+    bar = int(timely[np.flatnonzero(can_be)[-1]])
+    is_printed = prints.session[bar] == calendar.session[last]
+    known = max(prints.printed[bar], told.known, *(() if is_printed else (settles,)))
+    return LastBar(bar, known) if known <= as_of else None
+
+
+def trips_of(priced: Priced, orders: Orders, last_bar: LastBar | None) -> Trips:
+    """Fill to fill, both prices from the vintage in which the exit first appeared.
+
+    The last fill of an asset that ended goes to its last close. A trip is known when its entry, its exit and
+    every order between are.
+    """
+    prints = priced.prints
+    filled = np.flatnonzero(orders.status == "filled")
+    entry, out = filled[:-1], filled[1:]
+    known = [
+        orders.known[start : end + 1].max() if (orders.status[start:end] != "").all() else NEVER
+        for start, end in zip(entry, out, strict=True)
+    ]
+    order, exit_bar, names = entry, orders.bar[out], np.full(len(out), "open")
+    if last_bar is not None and len(filled):
+        order, exit_bar = np.append(order, filled[-1]), np.append(exit_bar, last_bar.bar)
+        names = np.append(names, "close")
+        known.append(max(orders.known[filled[-1]], last_bar.known))
+    until, entry_bar = prints.until[exit_bar], orders.bar[order]
+    is_closing = names == "close"
+
+    def at_exit(name_open: np.ndarray, name_close: np.ndarray) -> np.ndarray:
+        return np.where(is_closing, name_close, name_open)
+
+    exit_price = at_exit(prints.seen("open", exit_bar, until), prints.seen("close", exit_bar, until))
+    entry_price = prints.seen("open", entry_bar, until)
+    exit_base = exit_price * priced.rate[exit_bar]
+    return Trips(
+        order,
+        entry_price,
+        exit_price,
+        prints.session[exit_bar],
+        at_exit(prints.opened[exit_bar], prints.closed[exit_bar]),
+        exit_base / (entry_price * priced.rate[entry_bar]) - 1,
+        exit_base / (priced.own("open", entry_bar) * priced.rate[entry_bar]) - 1,
+        is_closing,
+        np.array(known, "datetime64[us]"),
+    )

@@ -1,0 +1,152 @@
+"""Bars and what is derived of each: versions that could be seen, when they were known, levels, returns."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from flows.guards.identity.naming import Claim, Column, dates
+from flows.guards.identity.prints import PRICES, Priced, Prints
+from flows.guards.identity.raw_world import ALWAYS, NEVER
+from flows.guards.identity.recomputed import Recomputed
+
+BAR = ("symbol", "session_date")
+KNOWN = Column("known_at", "event_time", earlier="event_time", later="loader_clock")
+
+
+def claims(made: Recomputed) -> Iterator[Claim]:
+    """Tables of bars, from upstream to downstream."""
+    yield _bars(made)
+    yield from _bar_tables(made)
+    yield _rates(made)
+    yield _last_bars(made)
+    yield _assets(made)
+
+
+def _bars(made: Recomputed) -> Claim:
+    """Every version that the run could see, and when the next one took its place."""
+    raw = made.world.bars
+    bar = raw.groupby(list(BAR), sort=False)
+    frame = raw[[*BAR, "version", "closed_at", "available_at", "known_at", *PRICES]].copy()
+    frame["superseded_at"] = bar["known_at"].shift(-1)
+    _add_stamps(frame, raw["session_date"], raw["opened_at"], raw["closed_at"])
+    frame["known_at@restated_value"] = bar["known_at"].transform("first")
+    frame["known_at@loader_clock"] = raw["available_at"]
+    frame["known_at@loader_clock@recorded"] = raw["recorded_at"]
+    frame["absent@restated_value"] = frame["superseded_at"].notna()
+    for name in PRICES:
+        frame[f"{name}@restated_value"] = bar[name].transform("last")
+    columns = (
+        KNOWN,
+        Column("superseded_at", "restated_value"),
+        Column("available_at", "event_time"),
+        Column("closed_at", "unfinished_bar"),
+        *(Column(name, "restated_value") for name in PRICES),
+    )
+    return Claim("main.bars", (*BAR, "version"), frame, columns, "survivorship", "filled_forward")
+
+
+def _bar_tables(made: Recomputed) -> Iterator[Claim]:
+    """Derived rows of each bar: known when the bar first was, its return that of its own vintage."""
+    frame = pd.concat([_per_bar(made.prints[symbol], one) for symbol, one in made.priced.items()])
+    prints = pd.concat([_stamps(one) for one in made.prints.values()])
+    late = (Column("is_late", "filled_forward"), Column("is_cut", "filled_forward"))
+    yield Claim("main.first_prints", BAR, prints, (KNOWN, *late), extra="filled_forward")
+    returns = (Column("simple_return", "adjusted_price"), Column("simple_return_base", "adjusted_price"))
+    with_return = frame[frame["simple_return"].notna()]
+    yield Claim("main.daily_returns", BAR, with_return, (KNOWN, late[0], *returns), extra="filled_forward")
+    levels = (Column("close_base", "restated_value"), Column("index_level", "adjusted_price"))
+    timely = frame[~frame["is_late"]]
+    yield Claim("main.price_index", BAR, timely, (KNOWN, *levels), extra="filled_forward")
+    for table in ("bar_statistics", "signals"):
+        yield Claim(f"main.{table}", BAR, prints, (KNOWN,), extra="filled_forward", is_whole=False)
+
+
+def _stamps(one: Prints) -> pd.DataFrame:
+    """When each bar was known, and stamps that would be wrong."""
+    frame = pd.DataFrame(
+        {
+            "symbol": one.symbol,
+            "session_date": dates(one.session),
+            "known_at": one.printed,
+            "is_late": one.is_late,
+            "is_cut": one.is_cut,
+        }
+    )
+    frame["known_at@loader_clock"] = np.where(one.known < NEVER, one.known, ALWAYS).max(axis=0)
+    _add_stamps(frame, frame["session_date"], pd.Series(one.opened), pd.Series(one.closed))
+    return frame
+
+
+def _add_stamps(frame: pd.DataFrame, session: pd.Series, opened: pd.Series, closed: pd.Series) -> None:
+    frame["known_at@event_time"] = session.to_numpy().astype("datetime64[us]")
+    frame["known_at@unfinished_bar"] = opened.to_numpy().astype("datetime64[us]")
+    frame["known_at@event_time@close"] = closed.to_numpy().astype("datetime64[us]")
+
+
+def _per_bar(one: Prints, priced: Priced) -> pd.DataFrame:
+    """Close, level and return of each bar; and what latest versions or levels across vintages would give."""
+    frame = _stamps(one)
+    place, before = np.arange(len(one.session)), priced.before()
+    close, latest = priced.own("close", place), one.seen("close", place, np.full(len(place), NEVER))
+    frame["close_base"], frame["close_base@restated_value"] = close * priced.rate, latest * priced.rate
+    frame["index_level"] = np.nan
+    frame.loc[priced.timely, "index_level"] = priced.level
+    has_before = before >= 0
+    earlier = np.maximum(before, 0)
+    seen = one.seen("close", earlier, one.until)
+    rates = priced.rate / priced.rate[earlier]
+    for suffix, now, then in (
+        ("", close, seen),
+        ("@adjusted_price", close, close[earlier]),
+        ("@restated_value", latest, latest[earlier]),
+    ):
+        frame[f"simple_return{suffix}"] = np.where(has_before, now / then - 1, np.nan)
+        frame[f"simple_return_base{suffix}"] = np.where(has_before, now / then * rates - 1, np.nan)
+    return frame[np.isfinite(priced.rate)]
+
+
+def _rates(made: Recomputed) -> Claim:
+    """Units of the base currency for one of another, as first printed."""
+    base = made.base_currency
+    nothing = np.array([], "datetime64[D]")
+    empty = {"currency": [], "session_date": dates(nothing), "rate": [], "known_at": dates(nothing)}
+    parts = [pd.DataFrame(empty)]
+    for symbol, one in made.prints.items():
+        left, _, right = symbol.partition("-")
+        if made.world.assets[symbol].asset_class != "fx" or base not in (left, right):
+            continue
+        frame = _stamps(one)
+        place = np.arange(len(one.session))
+        latest = one.seen("close", place, np.full(len(place), NEVER))
+        for name, close in (("rate", one.seen("close", place, one.until)), ("rate@restated_value", latest)):
+            frame[name] = close if right == base else 1 / close
+        frame["currency"] = left if right == base else right
+        parts.append(frame[~one.is_late])
+    frame = pd.concat(parts).astype({"rate": float, "currency": object})
+    columns = (KNOWN, Column("rate", "restated_value"))
+    return Claim("main.fx_rates", ("currency", "session_date"), frame, columns, extra="filled_forward")
+
+
+def _last_bars(made: Recomputed) -> Claim:
+    """Where an asset that ends is sold."""
+    rows = [
+        (symbol, made.prints[symbol].session[last.bar], made.prints[symbol].closed[last.bar], last.known)
+        for symbol, last in made.last_bars.items()
+    ]
+    frame = pd.DataFrame(rows, columns=["symbol", "session_date", "closed_at", "known_at"])
+    instants = ["session_date", "closed_at", "known_at"]
+    frame = frame.astype(dict.fromkeys(instants, "datetime64[us]"))
+    columns = (
+        Column("session_date", "survivorship"),
+        Column("closed_at", "survivorship"),
+        Column("known_at", "early_profit", earlier="early_profit", later="loader_clock"),
+    )
+    return Claim("main.last_bars", ("symbol",), frame, columns)
+
+
+def _assets(made: Recomputed) -> Claim:
+    """From when an asset counts among others."""
+    rows = [(asset.symbol, asset.listed) for asset in made.world.assets.values()]
+    frame = pd.DataFrame(rows, columns=["symbol", "listed_at"]).astype({"listed_at": "datetime64[us]"})
+    return Claim("main.assets", ("symbol",), frame, (Column("listed_at", "survivorship"),))

@@ -1,0 +1,243 @@
+"""What was told: bars, study, assets, policies and the bounds of the run, from the tables of `raw` alone."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+ALWAYS = np.datetime64("1900-01-01", "us")
+NEVER = np.datetime64("9999-01-01", "us")
+HORIZON = dt.timedelta(days=30)  # of a clock past as_of: enough for every order that is settled by then
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Sessions of one venue in order; a bar of a session should be known by `due`."""
+
+    session: np.ndarray
+    closed: np.ndarray
+    due: np.ndarray
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Instants of decisions, and the day each takes effect (datetime64); money and costs it counts in."""
+
+    name: str
+    instants: np.ndarray
+    rebalance: np.ndarray
+    base_currency: str
+    cost_schedule: str
+
+
+@dataclass(frozen=True)
+class Membership:
+    """What was announced at `known`: an asset may be held in sessions from `begins` to before `ends`."""
+
+    known: np.datetime64
+    begins: np.datetime64
+    ends: np.datetime64
+
+
+@dataclass(frozen=True)
+class Asset:
+    """An asset, all announcements in the order they were landed, and when it began to count among others."""
+
+    symbol: str
+    asset_class: str
+    venue: str
+    currency: str
+    memberships: tuple[Membership, ...]
+    listed: np.datetime64
+
+    def is_member(self, instants: np.ndarray, rebalance: np.ndarray) -> np.ndarray:
+        """Whether it may be held from each rebalance day on, by what was last announced by the instant."""
+        begins, ends = np.full(len(instants), ALWAYS), np.full(len(instants), NEVER)
+        for told in self.memberships:
+            begins = np.where(told.known <= instants, told.begins, begins)
+            ends = np.where(told.known <= instants, told.ends, ends)
+        return (rebalance >= begins) & (rebalance < ends)
+
+
+@dataclass(frozen=True)
+class Portfolio:
+    """A portfolio by the policy in force: what it studies, by which clock, until when; its first holdings."""
+
+    name: str
+    clock: str
+    asset_classes: tuple[str, ...]
+    symbols: tuple[str, ...] | None
+    as_of: np.datetime64
+    holdings: Mapping[str, float]
+
+    def studies(self, asset: Asset) -> bool:
+        """Whether the policy looks at the asset at all."""
+        return asset.asset_class in self.asset_classes and (
+            self.symbols is None or asset.symbol in self.symbols
+        )
+
+
+@dataclass(frozen=True)
+class RawWorld:
+    """What the last run could see. `bars` are rows of raw.bars by symbol, session_date, version."""
+
+    as_of: np.datetime64
+    bars: pd.DataFrame
+    assets: Mapping[str, Asset]
+    calendars: Mapping[str, Calendar]
+    clocks: Mapping[str, Clock]
+    cost_rates: Mapping[tuple[str, str], float]
+    portfolios: tuple[Portfolio, ...]
+
+    def cost_rate(self, clock: Clock, symbol: str) -> float:
+        """Fee and slippage of one unit of turnover, one way, as a fraction."""
+        return self.cost_rates[clock.cost_schedule, self.assets[symbol].asset_class]
+
+
+def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
+    """The world of the last run in raw.runs. Raises ValueError where there is none."""
+    runs = con.execute("from raw.runs order by run_number").df()
+    if runs.empty:
+        raise ValueError("raw.runs is empty: nothing says what could be seen")
+    as_of, batch_until = microseconds(runs["as_of"])[-1], int(runs["batch_until"].iloc[-1])
+    study = _study(con, batch_until)
+    bars = con.execute(
+        "from raw.bars where known_at <= $as_of and batch_id <= $batch_until"
+        " order by symbol, session_date, version",
+        {"as_of": as_of.item(), "batch_until": batch_until},
+    ).df()
+    portfolios = _portfolios(con, batch_until, runs)
+    used = {portfolio.clock for portfolio in portfolios}
+    return RawWorld(
+        as_of=as_of,
+        bars=bars,
+        assets=_assets(con, batch_until, study["assets"]),
+        calendars=_calendars(study),
+        clocks={row["clock"]: _clock(row, as_of) for row in study["clocks"] if row["clock"] in used},
+        cost_rates={
+            (row["cost_schedule"], row["asset_class"]): (float(row["fee_bps"]) + float(row["slippage_bps"]))
+            / 10_000
+            for row in study["costs"]
+        },
+        portfolios=portfolios,
+    )
+
+
+def microseconds(values: pd.Series) -> np.ndarray:
+    """Instants as datetime64[us], NaT where null."""
+    return pd.to_datetime(values).to_numpy().astype("datetime64[us]")
+
+
+def days(values: pd.Series) -> np.ndarray:
+    """Dates as datetime64[D], NaT where null."""
+    return pd.to_datetime(values).to_numpy().astype("datetime64[D]")
+
+
+def _study(con: duckdb.DuckDBPyConnection, batch_until: int) -> dict[str, list[dict[str, Any]]]:
+    rows = con.execute(
+        "select seed, arg_max(rows_json, batch_id) from raw.study where batch_id <= $batch group by seed",
+        {"batch": batch_until},
+    ).fetchall()
+    return {seed: json.loads(content) for seed, content in rows}
+
+
+def _calendars(study: Mapping[str, list[dict[str, Any]]]) -> dict[str, Calendar]:
+    found = {}
+    for venue in study["venues"]:
+        rows = sorted(
+            (row["session_date"], row["closed_at"])
+            for row in study["sessions"]
+            if row["venue"] == venue["venue"]
+        )
+        closed = np.array([closed_at for _, closed_at in rows], "datetime64[us]")
+        due = closed + np.timedelta64(int(venue["lag_minutes"]), "m")
+        session = np.array([day for day, _ in rows], "datetime64[D]")
+        found[venue["venue"]] = Calendar(session, closed, due)
+    return found
+
+
+def _clock(row: Mapping[str, str], as_of: np.datetime64) -> Clock:
+    weekdays = {int(day) for day in row["weekdays"].split(",")}
+    time, zone = dt.time.fromisoformat(row["time_of_day"]), ZoneInfo(row["time_zone"])
+    first, last = dt.date.fromisoformat(row["starts_at"]), pd.Timestamp(as_of).date() + HORIZON
+    span = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+    on = [day for day in span if day.isoweekday() in weekdays]
+    local = [dt.datetime.combine(day, time, zone) for day in on[:-1]]
+    instants = [at.astimezone(dt.UTC).replace(tzinfo=None) for at in local]
+    return Clock(
+        row["clock"],
+        np.array(instants, "datetime64[us]"),
+        np.array(on[1:], "datetime64[D]"),
+        row["base_currency"],
+        row["cost_schedule"],
+    )
+
+
+def _assets(
+    con: duckdb.DuckDBPyConnection, batch_until: int, seeded: list[dict[str, Any]]
+) -> dict[str, Asset]:
+    """Assets that have a bar. A file goes before the seed, and a later file before an earlier one."""
+    columns = ["symbol", "asset_class", "venue", "currency", "member_from", "member_until", "known_at"]
+    rows = con.execute(
+        f"select {', '.join(columns)} from raw.assets where batch_id <= $batch order by batch_id",
+        {"batch": batch_until},
+    ).fetchall()
+    told: dict[str, list[dict[str, Any]]] = {}
+    for row in [*seeded, *(dict(zip(columns, row, strict=True)) for row in rows)]:
+        told.setdefault(row["symbol"], []).append(row)
+    first_batch = dict(con.execute("select symbol, min(batch_id) from raw.bars group by symbol").fetchall())
+    landed = dict(con.execute("select batch_id, max(as_of) from raw.batches group by batch_id").fetchall())
+    return {
+        symbol: Asset(
+            symbol,
+            asset_class=told[symbol][-1]["asset_class"],
+            venue=told[symbol][-1]["venue"],
+            currency=told[symbol][-1]["currency"],
+            memberships=tuple(_membership(row) for row in told[symbol]),
+            listed=ALWAYS if batch == min(landed) else np.datetime64(landed[batch], "us"),
+        )
+        for symbol, batch in first_batch.items()
+        if symbol in told
+    }
+
+
+def _membership(row: Mapping[str, Any]) -> Membership:
+    return Membership(
+        np.datetime64(row["known_at"], "us") if row["known_at"] else ALWAYS,
+        np.datetime64(row["member_from"], "us") if row["member_from"] else ALWAYS,
+        np.datetime64(row["member_until"], "us") if row["member_until"] else NEVER,
+    )
+
+
+def _portfolios(
+    con: duckdb.DuckDBPyConnection, batch_until: int, runs: pd.DataFrame
+) -> tuple[Portfolio, ...]:
+    policies = con.execute(
+        "select portfolio, arg_max(policy_json, batch_id) from raw.policies where batch_id <= $batch"
+        " group by portfolio order by portfolio",
+        {"batch": batch_until},
+    ).fetchall()
+    found = []
+    for name, text in policies:
+        mine = runs[runs["portfolio"] == name]
+        if mine.empty:
+            continue
+        policy = json.loads(text)
+        symbols = policy["universe"].get("symbols")
+        found.append(
+            Portfolio(
+                name,
+                policy["clock"],
+                tuple(policy["universe"]["asset_classes"]),
+                None if symbols is None else tuple(symbols),
+                microseconds(mine["as_of"]).max(),
+                json.loads(mine["holdings"].iloc[0]),
+            )
+        )
+    return tuple(found)

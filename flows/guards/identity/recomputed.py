@@ -1,0 +1,41 @@
+"""All that follows from raw bars without a position: prints, prices, orders and trips, by symbol."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from flows.guards.identity.orders import LastBar, Orders, Trips, last_bar_of, orders_of, trips_of
+from flows.guards.identity.prints import Priced, Prints, priced_by_symbol, prints_by_symbol
+from flows.guards.identity.raw_world import RawWorld
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """What follows from raw bars: by symbol, and orders and trips by clock and symbol."""
+
+    world: RawWorld
+    base_currency: str
+    prints: Mapping[str, Prints]
+    priced: Mapping[str, Priced]
+    last_bars: Mapping[str, LastBar]
+    orders: Mapping[tuple[str, str], Orders]
+    trips: Mapping[tuple[str, str], Trips]
+
+
+def recompute(world: RawWorld) -> Recomputed:
+    """Everything that needs no position. An asset without a priced bar by `as_of` has no entry."""
+    prints = prints_by_symbol(world.bars)
+    base = min(clock.base_currency for clock in world.clocks.values())
+    priced = {
+        symbol: one for symbol, one in priced_by_symbol(prints, world.assets, base).items() if len(one.timely)
+    }
+    last_bars, orders, trips = {}, {}, {}
+    for symbol, one in priced.items():
+        asset = world.assets[symbol]
+        calendar = world.calendars[asset.venue]
+        last = last_bar_of(one, asset, calendar, world.as_of)
+        if last is not None:
+            last_bars[symbol] = last
+        for name, clock in world.clocks.items():
+            orders[name, symbol] = orders_of(one, asset, calendar, clock, world.as_of)
+            trips[name, symbol] = trips_of(one, orders[name, symbol], last)
+    return Recomputed(world, base, prints, priced, last_bars, orders, trips)

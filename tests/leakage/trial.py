@@ -1,0 +1,252 @@
+"""One trial inside a copy of the project: the guards, by name, on what the copy makes of the small world.
+
+Only the forks of score.py import this module, each from its own copy.
+"""
+
+import pickle
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from flows import pipeline
+from flows.guards import counterfactual, generic_tests
+from flows.guards.compare import differences
+from flows.guards.compiled import CompiledDbt
+from flows.guards.counterfactual import Origin, told_by
+from flows.guards.findings import Finding
+from flows.publish import PUBLISHED
+from python_steps import policy as policies
+from tests.leakage.catalogue import Mutant
+from tests.worlds import small
+
+# Leaks that generic tests find in the geometry of windows.
+GEOMETRY = ("no_purge", "test_in_train")
+
+# Cuts for an edit that names none, and what stands after them when they are poisoned.
+CUTS = (
+    "in the middle of a test span, at a decision",
+    "a minute before the restatement",
+    "just before the last bar",
+)
+POISON = ("in the middle of a test span, at a decision", "mirrored")
+
+# Where a run may stop when nothing later is looked at: the note it makes, and the tables that are there then.
+STAGES = {
+    "Learners fitted": pipeline.LEARNED,
+    "Strategies evaluated": (
+        *("scores", "positions", "strategy_pnl", "in_sample_pnl"),
+        *("block_sums", "settled_spans", "span_sums", "window_metrics"),
+    ),
+    "Strategies weighed": pipeline.BELIEVED,
+}
+
+
+class Enough(Exception):
+    """A run has made all that is looked at."""
+
+
+@dataclass(frozen=True)
+class Staged(Origin):
+    """An origin whose runs stop after a stage; at their end where there is none."""
+
+    stage: str | None = None
+
+    def compute(self, file: Path) -> int:
+        """Make all tables and decisions up to the stage."""
+
+        def note(stage: str, **_: Any) -> None:
+            if stage == self.stage:
+                raise Enough
+
+        try:
+            return pipeline.compute(self.run_of(file), self.dbt.on(file), note, is_tested=False)
+        except Enough:
+            return 0
+
+
+class Bench:
+    """What was told, and what the copy makes of it, each made when the first guard asks for it.
+
+    `place` is the model or table at which making may stop; all is made unless it is given.
+    """
+
+    def __init__(self, folder: Path, file: Path, dbt: CompiledDbt, mutant: Mutant, place: str | None) -> None:
+        self.folder, self.mutant, self.dbt, self.place = folder, mutant, dbt, place
+        self.told = file.parent.parent
+        stages = (stage for stage, tables in STAGES.items() if place in tables)
+        name, policy = policies.load(self.told / f"{small.PORTFOLIO}.yml")
+        self.origin = Staged(file, folder, name, policy, dbt, next(stages, None))
+
+    @cached_property
+    def until(self) -> str:
+        """The place, where it is a model that no Python step comes before."""
+        nodes = self.dbt.manifest.nodes
+        names = [name for name in nodes if name == f"model.portfolio_warehouse.{self.place}"]
+        seen, waiting = set(), list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += nodes[name].depends_on.nodes if name in nodes else []
+        is_estimated = any(name.startswith("source.portfolio_warehouse.steps.") for name in seen)
+        return "" if is_estimated or not names else str(self.place)
+
+    @cached_property
+    def whole(self) -> Path:
+        """A file in which everything that was told is known, and all that is looked at is made."""
+        return self.made(self.origin.known_by(small.RUNS[-1], "whole"))
+
+    def made(self, file: Path) -> Path:
+        """A retold file, with everything made in it up to the place."""
+        if self.until:
+            self.dbt.on(file).run(select=[f"+{self.until}"])
+        else:
+            self.origin.compute(file)
+        return file
+
+    @cached_property
+    def tested(self) -> list[Finding]:
+        """What dbt's generic tests find in the whole."""
+        return generic_tests.check(self.dbt, self.whole, [self.until] if self.until else [])
+
+
+def land(folder: Path) -> None:
+    """The small world, told in the project as it stands, and its dbt, compiled, for the trials to come."""
+    folder.mkdir()
+    world = small.build(folder)
+    world.dbt.compiled()
+    parsed = (world.dbt.manifest, world.dbt.selections)  # together, so that they share their nodes
+    (folder / "parsed.pickle").write_bytes(pickle.dumps(parsed))
+
+
+def tried(mutant: Mutant, told: Path, is_first_only: bool = False) -> dict[str, Any]:
+    """The first guard whose finding names the place of a mutant, or the first that flags a harmless edit.
+
+    The guard that should fire goes first and makes no more than it needs. `told` is where `land` has told the
+    small world; an edit of the landing tells it again.
+    """
+    folder = Path("build").resolve()
+    folder.mkdir()
+    bench = _bench(folder, mutant, told, None if mutant.is_harmless else mutant.place)
+    others = [guard for guard in GUARDS if guard != mutant.guard]
+    said: dict[str, Any] = {}
+    for number, guard in enumerate([mutant.guard, *others] if mutant.guard else others):
+        if number and is_first_only:
+            break
+        if number == 1 and bench.place:
+            bench = Bench(folder / "all", bench.origin.file, bench.dbt, mutant, None)
+        try:
+            found = list(GUARDS[guard](bench))
+        except ImportError:
+            continue
+        for finding in found:
+            is_named = mutant.is_harmless or mutant.is_named_by(str(finding))
+            if is_named or not said:
+                said = {"guard": guard, "finding": str(finding), "named": is_named}
+            if is_named:
+                return said
+    return said
+
+
+def _bench(folder: Path, mutant: Mutant, told: Path, place: str | None) -> Bench:
+    if mutant.lands:
+        file = small.build(folder).origin.file
+    else:
+        shutil.copytree(told, folder, dirs_exist_ok=True)
+        file = folder / "told" / PUBLISHED
+    dbt = CompiledDbt(file, project=Path.cwd())
+    if not mutant.is_sql:
+        manifest, selections = pickle.loads((told / "parsed.pickle").read_bytes())
+        dbt = CompiledDbt(file, project=Path.cwd(), _manifest=manifest, selections=selections)
+    return Bench(folder, file, dbt, mutant, place)
+
+
+def _sql(bench: Bench) -> list[Finding]:
+    from flows.guards import static_sql
+
+    return static_sql.check(bench.dbt)
+
+
+def _python(bench: Bench) -> list[Finding]:
+    from flows.guards import static_python
+
+    return static_python.check(Path.cwd())
+
+
+def _tests(bench: Bench) -> list[Finding]:
+    return [finding for finding in bench.tested if finding.leak not in GEOMETRY]
+
+
+def _geometry(bench: Bench) -> list[Finding]:
+    return [finding for finding in bench.tested if finding.leak in GEOMETRY]
+
+
+def _identity(bench: Bench) -> list[Finding]:
+    from flows.guards import identity
+
+    return identity.check(bench.whole)
+
+
+def _cut_off(bench: Bench) -> Iterator[Finding]:
+    for event in [bench.mutant.cut] if bench.mutant.cut and bench.place else CUTS:
+        at = small.CUTS[event]
+        yield from counterfactual.cut_off(bench.origin, bench.whole, event, at, until=bench.until).findings
+
+
+def _poison(bench: Bench) -> list[Finding]:
+    event, how = POISON
+    at = small.CUTS[event]
+    return counterfactual.poison(bench.origin, bench.whole, event, at, how, until=bench.until).findings
+
+
+def _left_cut(bench: Bench) -> list[Finding]:
+    return counterfactual.left_cut(bench.origin, bench.whole)
+
+
+def _order(bench: Bench) -> list[Finding]:
+    """The same rows, told in another order, must make the same tables."""
+    shuffled = {
+        table: f"{query} order by hash({table.split('.')[1]})"
+        for table, query in told_by(small.RUNS[-1]).items()
+    }
+    file = bench.made(bench.origin.retold("shuffled", shuffled))
+    return _compared("order", "build_state", bench.whole, file, "with rows in another order")
+
+
+def _state(bench: Bench) -> list[Finding]:
+    """Four landings and runs must say what one run says."""
+    grown = small.World(bench.told, bench.origin).grown.file
+    return _compared("state", "build_state", bench.whole, grown, "after four runs")
+
+
+def _compared(guard: str, leak: str, whole: Path, other: Path, how: str) -> list[Finding]:
+    found = differences(whole, other, small.RUNS[-1])
+    return [Finding(guard, leak, one.table, f"{one}; {how}", rows=one.rows) for one in found[:1]]
+
+
+def _canary(bench: Bench) -> list[Finding]:
+    from tests.worlds.canaries import CANARIES, landed
+
+    from flows.guards import canaries
+
+    told = landed(bench.folder / "canaries")
+    bench.dbt.on(told.file).run(select=["+strategy_pnl"])
+    return canaries.check(told.file, CANARIES)
+
+
+GUARDS: dict[str, Callable[[Bench], Any]] = {
+    "sql": _sql,
+    "python": _python,
+    "tests": _tests,
+    "geometry": _geometry,
+    "identity": _identity,
+    "cut_off": _cut_off,
+    "poison": _poison,
+    "left_cut": _left_cut,
+    "order": _order,
+    "canary": _canary,
+    "state": _state,
+}

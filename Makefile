@@ -11,7 +11,7 @@ rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
 
 test: .venv/installed
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -1,10 +1,12 @@
 """Every guard against leaks, on the project, on one new signal, or on what a published warehouse was told."""
 
+import importlib
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -143,7 +145,7 @@ def _static(origin: Origin) -> Iterator[Check]:
     yield Check(
         "sql", f"{len(report.looked_at)} models", report.findings, [str(one) for one in report.undecided]
     )
-    python = static_python.check_project(PROJECT)
+    python = static_python.check_modules(static_python.modules_of(PROJECT))
     yield Check(
         "python", f"{len(python.looked_at)} modules", python.findings, [str(one) for one in python.undecided]
     )
@@ -202,15 +204,14 @@ def _canaries(worlds: Any, place: Path, origin: Origin, select: str) -> Check:
     return Check("canaries", f"{len(planted)} planted assets", canaries.check(landed.file, planted))
 
 
-def _worlds() -> Any:
+def _worlds() -> SimpleNamespace:
     """The worlds live with the tests, in the project's folder, where an installed command does not look."""
     if str(PROJECT) not in sys.path:
         sys.path.append(str(PROJECT))
-    import tests.worlds.canaries
-
-    import tests.worlds.small
-
-    return tests.worlds
+    return SimpleNamespace(
+        small=importlib.import_module("tests.worlds.small"),
+        canaries=importlib.import_module("tests.worlds.canaries"),
+    )
 
 
 def _chosen(cuts: "Mapping[str, dt.datetime]", count: int) -> "dict[str, dt.datetime]":

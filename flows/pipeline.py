@@ -16,7 +16,7 @@ from python_steps.policy import Policy
 if TYPE_CHECKING:
     import duckdb
 
-LEARNED = ("forecasts", "fitted_models", "regimes")
+LEARNED = ("forecasts", "fitted_models", "cpcv_metrics", "regimes")
 BELIEVED = (
     "trials",
     "strategy_gates",
@@ -118,6 +118,7 @@ def learn(run: Run) -> None:
             models = read("steps.fitted_models", lambda t, learner=learner: t.learner == learner)
             models = models[(models["clock"] == clock) & (models["plan"] == plan)]
             _append(con, "steps.fitted_models", said["fitted_models"], models, ["window_id"])
+            _estimate_overfit(con, examples, readings, windows, learner, run.run_id)
         returns = _listed(read("decision_returns", lambda t: t.clock == clock), read("assets"))
         instants = read("decisions", lambda t: t.portfolio == run.portfolio)["decision_at"]
         regimes = detect_all(returns, instants, clock, run.run_id)
@@ -253,6 +254,24 @@ def bootstrap(run: Run) -> int:
             ),
         )
         return warehouse.write(con, "steps.metric_intervals", rows)
+
+
+def _estimate_overfit(
+    con: "duckdb.DuckDBPyConnection",
+    examples: pd.DataFrame,
+    readings: pd.DataFrame,
+    windows: pd.DataFrame,
+    learner: str,
+    run_id: str,
+) -> None:
+    """Cross-validate a learner in one window a year, where that has not been done."""
+    from python_steps.estimate_overfit import estimate, yearly
+
+    wanted = yearly(windows)
+    done = warehouse.read(con, "steps.cpcv_metrics", where=lambda t: t.learner == learner)
+    wanted = wanted.merge(done[["clock", "plan", "window_id"]].drop_duplicates(), how="left", indicator=True)
+    wanted = wanted[wanted["_merge"] == "left_only"]
+    warehouse.write(con, "steps.cpcv_metrics", estimate(examples, readings, wanted, learner, run_id))
 
 
 def _unfinished(windows: pd.DataFrame, examples: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:

@@ -54,7 +54,9 @@ def _check(warehouse: Path, signals: list[str], cuts: int) -> "LeakReport":
 
 
 @flow(name="leakcheck", persist_result=False, validate_parameters=True)
-def leakcheck(warehouse: Path = Path(".warehouse"), signals: list[str] | None = None, cuts: int = 6) -> State[Any]:
+def leakcheck(
+    warehouse: Path = Path(".warehouse"), signals: list[str] | None = None, cuts: int = 6
+) -> State[Any]:
     """Run the guards against leaks. A run that finds one is Failed, and says how many."""
     from flows import leak_summary
 

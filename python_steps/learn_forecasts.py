@@ -13,6 +13,8 @@ from python_steps.plugins import load
 
 LEARNERS = "python_steps.learners"
 MINIMUM_ROWS = 100
+WINDOW = ["clock", "plan", "window_id"]
+EXAMPLES = [*WINDOW, "symbol", "decision_at", "session_date", "is_train", "target"]
 FORECASTS = [
     "clock", "plan", "learner", "window_id", "symbol", "decision_at", "session_date",
     "forecast", "value", "is_train", "known_at", "run_id",
@@ -48,9 +50,8 @@ def learn(
     if len(windows[["clock", "plan"]].drop_duplicates()) > 1:
         raise ValueError("learn_forecasts: windows of more than one clock or plan")
     clocks = set(windows["clock"])
-    signals = _signals(readings[readings["clock"].isin(clocks)])
-    keys = ["clock", "plan", "window_id"]  # and not known_at, which an example has too: it may be later
-    examples = examples.drop(columns="known_at", errors="ignore").merge(windows[[*keys, "known_at"]], on=keys)
+    signals = to_signals(readings[readings["clock"].isin(clocks)])
+    examples = examples[EXAMPLES].merge(windows[[*WINDOW, "known_at"]], on=WINDOW)
     forecasts, models = [], []
     for _, window in examples.groupby("window_id", sort=True):
         rows = window.sort_values(["decision_at", "symbol"], ignore_index=True)
@@ -64,7 +65,8 @@ def learn(
     }
 
 
-def _signals(readings: pd.DataFrame) -> Signals:
+def to_signals(readings: pd.DataFrame) -> Signals:
+    """Readings of one clock laid out wide; raises ValueError where one stands twice."""
     keyed = readings.set_index(["symbol", "decision_at", "signal"])["value"]
     if keyed.index.has_duplicates:
         raise ValueError("learn_forecasts: readings: a signal, symbol and decision_at stands twice")
@@ -79,14 +81,12 @@ def _one_window(
     is_fitted_on = (rows["is_train"].astype(bool) & rows["target"].notna()).to_numpy()
     if is_fitted_on.sum() < MINIMUM_ROWS:
         return None
-    features, names = _features(rows, signals, is_fitted_on)
+    features, names = to_features(rows, signals, is_fitted_on)
     target = rows["target"].to_numpy(dtype=float)[is_fitted_on]
     fitted = learner.fit(features[is_fitted_on], target)
     forecast = fitted.predict(features)
-    deviation = float(np.std(forecast[is_fitted_on]))
-    scaled = forecast / deviation if deviation > 0 else np.zeros(len(forecast))
     parameters = json.dumps({"signals": names, **fitted.parameters()}, sort_keys=True)
-    said = rows.assign(forecast=forecast, value=np.clip(np.tanh(scaled), -1, 1))
+    said = rows.assign(forecast=forecast, value=to_values(forecast, is_fitted_on))
     said["known_at"] = rows[["decision_at", "known_at"]].max(axis=1)
     model: dict[str, Any] = {
         "model_id": _model_id(learner, rows[is_fitted_on], features[is_fitted_on], parameters),
@@ -96,13 +96,24 @@ def _one_window(
     return said, rows[["clock", "plan", "window_id", "known_at"]].head(1).assign(**model)
 
 
-def _features(rows: pd.DataFrame, signals: Signals, is_fitted_on: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Rows by signals, of those signals that had a reading in the train span: later ones change nothing."""
+def to_features(
+    rows: pd.DataFrame, signals: Signals, is_fitted_on: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """Rows by signals, and the signals' names: those that had a reading in the train span, since what begins
+    later must change nothing.
+    """
     place = signals.keys.get_indexer(pd.MultiIndex.from_frame(rows[["symbol", "decision_at"]]))
     values = np.where((place >= 0)[:, None], signals.values[place], np.nan)
     is_there = np.isfinite(values[is_fitted_on]).any(axis=0)
     names = [name for name, there in zip(signals.names, is_there, strict=True) if there]
     return np.ascontiguousarray(np.nan_to_num(values[:, is_there], nan=0.0)), names
+
+
+def to_values(forecast: np.ndarray, is_fitted_on: np.ndarray) -> np.ndarray:
+    """tanh of forecasts over the deviation of those in-sample, in [-1, +1]; 0 where these do not deviate."""
+    deviation = float(np.std(forecast[is_fitted_on]))
+    scaled = forecast / deviation if deviation > 0 else np.zeros(len(forecast))
+    return np.clip(np.tanh(scaled), -1, 1)
 
 
 def _model_id(learner: ModuleType, trained_on: pd.DataFrame, features: np.ndarray, parameters: str) -> str:

@@ -49,7 +49,7 @@ KEYS = (
         "strategy",
     ),
     *("condition", "stage", "symbol", "currency", "venue", "session_date", "decision_at", "booked_at"),
-    *("version", "vintage", "block"),
+    *("version", "vintage", "block", "unit", "number", "metric", "scenario", "delay", "asset_group"),
 )
 NAMED = ("signal", "strategy", "learner", "detector", "condition", "symbol")
 SHOWN = 6

@@ -1,7 +1,6 @@
 -- What each filled order did to its portfolio, at the first decision that knew its fill: one row per
--- portfolio, symbol and decision_at of the order. Money is in units of the portfolio's start. Orders still
--- open
--- when an asset that ended was sold are void.
+-- portfolio, symbol and decision_at of the order. Money is in units of the portfolio's start.
+-- Orders still open when an asset that ended was sold are void.
 with
     orders as (
         select

@@ -1,8 +1,6 @@
 -- Chained base-currency returns, each as it was first known, so that levels of two vintages are never
--- compared: one row per symbol and session_date that did not come late. Only ratios mean something. A bar
--- that
--- is late only because a later one came at the same instant is a link of the chain: the later one's return
--- begins at it.
+-- compared: one row per symbol and session_date that did not come late. Only ratios mean something.
+-- A bar that is late only because a later one came with it is a link: the later one's return begins at it.
 with
     chained as (
         select

@@ -1,5 +1,6 @@
-"""No edge, no claim: on random walks no strategy earns and the allocator stays in cash; on planted momentum
-both are otherwise. One panel each, costs zero.
+"""No edge, no claim: on random walks, and in a market of moods without drift, no strategy is said to earn,
+and the allocator stays mostly in cash; on planted trends, and where the calm pays, both are otherwise. Costs
+are zero.
 
 The walks have no drift in the arithmetic mean: E[price] stays where it is, which is the mean that a position
 of fixed notional earns. (Without drift in the log mean, every long strategy would earn half the variance.)
@@ -10,26 +11,35 @@ Sharpe of each is not tested: on a martingale it is not zero for a strategy whos
 because mean and deviation of so short a span go together. In 400 panels simulated without any code of ours
 it was -0.7 a year for trend rules in windows of 63 (more than five of its standard errors) and +0.4 for
 reversal, while the Sharpe as taken here was 0.1 standard errors from zero, with a deviation of 1.
+
+Intervals are taken here by a bootstrap of our own, apart from the one the project reports.
 """
 
-from pathlib import Path
+import datetime as dt
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from flows.cli import DONE, STOPPED
-from tests.evidence.conftest import SEED, Ran, portfolio, sessions
+from flows.guards.compiled import CompiledDbt
+from tests.worlds import moods, trends, walks
+from tests.worlds.landed import Landed, land
 
-FREE = "extends: default\nclock: free\nuniverse: {asset_classes: [equity]}\n"
-OVERNIGHT, IN_SESSION = 0.006, 0.012  # deviations, about those of a stock
-PERSISTENCE, DRIFT = 0.98, 0.004  # of planted drifts: a month's half-life, 0.3 deviations a day
+FREE = "extends: default\nclock: free\n"
+SHORT = FREE + "plan: short\n"
+FIRST = dt.date(2014, 1, 1)
+MIXED = {"crypto": 6, "equity": 8, "fx": 6}
+MOODY = {"equity": 8, "fx": 4}
 MOMENTUM = ("momentum_1m", "momentum_3m", "momentum_12m_1m", "donchian_1m", "donchian_3m", "high_52w")
+OF_A_QUARTER = ("momentum_1m", "momentum_3m", "donchian_1m", "donchian_3m", "calm_trend_3m")
 PERIODS = 261
+DRAWS, MEAN_BLOCK, LEVEL = 500, 10, 0.95
+MINIMUM_FILLS = 60  # of a record that is judged
 
 TEST_PROFIT = """
-    select pnl.strategy, pnl.symbol, windows.window_id, pnl.decision_at, pnl.net_return
+    select pnl.strategy, pnl.symbol, assets.asset_class, pnl.decision_at, pnl.net_return
     from main.strategy_pnl as pnl
+    inner join main.assets as assets on assets.symbol = pnl.symbol
     inner join main.walk_forward_windows as windows
         on windows.clock = pnl.clock
         and pnl.decision_at >= windows.test_from
@@ -44,56 +54,63 @@ TEST_RETURNS = """
     where metrics.span = 'test' and windows.is_disjoint and metrics.volatility > 0
     order by all
 """
-
-
-def panel(assets: int, last: str, drift: float) -> pd.DataFrame:
-    """Open, high, low and close of so many independent walks; with a drift that comes and goes for weeks."""
-    frames = []
-    days = sessions("XNYS", "2014-01-02", last)
-    for number in range(assets):
-        random = np.random.default_rng(np.random.SeedSequence(SEED, spawn_key=(number,)))
-        overnight, in_session, mood, above, below = random.standard_normal((5, len(days)))
-        overnight = OVERNIGHT * overnight - OVERNIGHT**2 / 2
-        in_session = IN_SESSION * in_session - IN_SESSION**2 / 2
-        for day in range(1, len(days)):
-            mood[day] = PERSISTENCE * mood[day - 1] + np.sqrt(1 - PERSISTENCE**2) * mood[day]
-        close = 50 * np.exp(np.cumsum(overnight + in_session + drift * (mood > 0)))
-        opened = close * np.exp(-in_session)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "symbol": f"WALK{number:02d}",
-                    "date": days,
-                    "open": opened,
-                    "high": np.maximum(opened, close) * np.exp(0.003 * np.abs(above)),
-                    "low": np.minimum(opened, close) * np.exp(-0.003 * np.abs(below)),
-                    "close": close,
-                    "asset_class": "equity",
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
-
-
-def rebalanced(folder: Path, bars: pd.DataFrame, policy: str) -> Ran:
-    bars.to_parquet(folder / "walks.parquet", index=False)
-    (folder / "walks.yml").write_text(policy)
-    ran = portfolio(folder, "rebalance", "--bars", "walks.parquet", "--portfolio", "walks.yml")
-    assert ran.code in (DONE, STOPPED), ran.stderr
-    return ran
+DEFLATED = """
+    select strategy, max(dsr) as highest, arg_max(dsr, decision_at) as final
+    from main.overfit_metrics
+    group by strategy
+"""
+REGIMES = """
+    select decision_at, regime from main.regimes where detector = 'volatility_trend' order by decision_at
+"""
 
 
 @pytest.fixture(scope="module")
-def noise(tmp_path_factory) -> Ran:
-    """Twenty random walks of five years."""
-    return rebalanced(tmp_path_factory.mktemp("noise"), panel(20, "2018-12-31", drift=0.0), FREE)
+def build(tmp_path_factory):
+    """Makes a world of bars and a policy: landed, computed by the project, dbt parsed once for all."""
+    recorded = []
+
+    def built(bars: pd.DataFrame, policy: str) -> Landed:
+        world = land(tmp_path_factory.mktemp("world"), bars, policy)
+        recorded.append(recorded[0].on(world.file) if recorded else CompiledDbt(world.file))
+        world.compute(recorded[-1])
+        return world
+
+    return built
 
 
 @pytest.fixture(scope="module")
-def momentum(tmp_path_factory) -> Ran:
+def noise(build) -> Landed:
+    """Twenty random walks of five years, of three classes."""
+    return build(walks.panel(MIXED, FIRST, dt.date(2018, 12, 31)), FREE)
+
+
+@pytest.fixture(scope="module")
+def restless(build) -> Landed:
+    """Twelve assets of four years in a market that is calm or stormy, and pays in no mood."""
+    return build(moods.draw(MOODY, FIRST, dt.date(2017, 12, 31), has_edge=False).bars, SHORT)
+
+
+@pytest.fixture(scope="module")
+def paying(build) -> Landed:
+    """The same moods, and the calm pays."""
+    return build(moods.draw(MOODY, FIRST, dt.date(2017, 12, 31), has_edge=True).bars, SHORT)
+
+
+@pytest.fixture(scope="module")
+def momentum(build) -> Landed:
     """Twelve assets of three years that go up for weeks and stand still for weeks."""
-    bars = panel(12, "2016-12-31", drift=DRIFT)
-    return rebalanced(tmp_path_factory.mktemp("momentum"), bars, FREE + "plan: short\n")
+    return build(trends.panel({"equity": 12}, FIRST, dt.date(2016, 12, 31)), SHORT)
+
+
+@pytest.fixture(scope="module")
+def swings(build) -> Landed:
+    """The same, but what goes up for weeks falls for weeks, so that reversals lose what trends earn."""
+    return build(trends.panel({"equity": 12}, FIRST, dt.date(2016, 12, 31), fall=trends.DRIFT), SHORT)
+
+
+@pytest.fixture(params=["noise", "restless"])
+def without_edge(request: pytest.FixtureRequest) -> Landed:
+    return request.getfixturevalue(request.param)
 
 
 def test_on_random_walks_no_strategy_has_a_test_sharpe_beyond_three_standard_errors(noise):
@@ -114,12 +131,34 @@ def test_on_random_walks_nothing_was_charged(noise):
     assert noise.query("select max(cost) as cost from main.portfolio_returns")["cost"][0] == 0
 
 
-def test_on_random_walks_the_allocator_is_in_cash_most_of_the_time(noise):
-    cash = cash_weights(noise)
+def test_without_edge_the_interval_of_the_test_sharpe_covers_zero_in_most_records(without_edge):
+    """Records: each strategy on the whole, on each class, and on each asset."""
+    found = intervals(without_edge)
+    assert len(found) > 150
+    assert ((found["lower"] <= 0) & (found["upper"] >= 0)).mean() > 0.85, found
+
+
+def test_without_edge_confidence_stays_below_a_half(without_edge):
+    confidence = without_edge.query("select confidence from main.confidences")["confidence"]
+    assert len(confidence) > 1000
+    assert (confidence < 0.5).mean() > 0.98
+
+
+def test_without_edge_no_deflated_sharpe_says_that_there_is_one(without_edge):
+    """Of the whole set at no decision, and of no strategy by the last: one may be lucky for a while."""
+    deflated = without_edge.query(DEFLATED).set_index("strategy")
+    assert deflated["final"].notna().sum() > 10
+    assert deflated["final"].max() < 0.95
+    assert deflated.loc["all", "highest"] < 0.95
+
+
+def test_without_edge_the_allocator_is_mostly_in_cash(without_edge):
+    """Mostly, not always: a gate at a deflated Sharpe of a half lets some luck in. In seven panels of walks
+    the mean weight of cash was from 0.68 to 1, and more than a half in 65 % to all of the decisions."""
+    cash = cash_weights(without_edge)
     assert len(cash) > 1000
-    assert cash.mean() > 0.8
-    assert cash.median() == 1
-    assert (cash > 0.5).mean() > 0.8
+    assert cash.mean() > 0.6
+    assert (cash > 0.5).mean() > 0.6
 
 
 def test_on_planted_momentum_the_momentum_strategies_earn(momentum):
@@ -134,9 +173,56 @@ def test_on_planted_momentum_the_allocator_is_mostly_not_in_cash(momentum):
     assert cash.iloc[-250:].max() < 0.5
 
 
-def sharpes(ran: Ran) -> pd.DataFrame:
+def test_where_the_calm_pays_the_allocator_is_mostly_not_in_cash(paying):
+    cash = cash_weights(paying)
+    assert cash.mean() < 0.5
+    assert cash.iloc[-250:].max() < 0.5
+
+
+@pytest.mark.parametrize(
+    ("planted", "earners"), [("momentum", MOMENTUM), ("paying", OF_A_QUARTER), ("swings", OF_A_QUARTER)]
+)
+def test_the_interval_of_those_that_earn_is_above_zero(planted, earners, request):
+    found = intervals(request.getfixturevalue(planted)).loc["all"]
+    assert found.loc[list(earners), "lower"].min() > 0, found
+
+
+@pytest.mark.parametrize(("planted", "earners"), [("momentum", MOMENTUM), ("paying", OF_A_QUARTER)])
+def test_the_deflated_sharpe_of_those_that_earn_says_so(planted, earners, request):
+    deflated = request.getfixturevalue(planted).query(DEFLATED).set_index("strategy")
+    assert deflated.loc[["all", *earners], "final"].min() > 0.95, deflated
+
+
+@pytest.mark.parametrize("planted", ["momentum", "paying"])
+def test_confidence_rises_with_the_evidence(planted, request):
+    world = request.getfixturevalue(planted)
+    confidence = world.query("select confidence from main.confidences order by decision_at")["confidence"]
+    assert confidence.iloc[:250].mean() < 0.25
+    assert confidence.iloc[-250:].mean() > 0.7
+
+
+@pytest.mark.xfail(strict=True, reason="the overfit gate is too strict where some trials truly lose: README")
+def test_on_trends_that_turn_the_allocator_is_mostly_not_in_cash(swings):
+    assert cash_weights(swings).iloc[-250:].mean() < 0.5
+
+
+@pytest.mark.parametrize("market", ["restless", "paying"])
+def test_detected_regimes_agree_with_the_moods_better_than_chance(market, request):
+    """A third is chance. Storms are recognised late and not always, and seldom called where there is none."""
+    world = request.getfixturevalue(market)
+    detected = world.query(REGIMES).set_index("decision_at")["regime"]
+    truth = moods.truth(FIRST, dt.date(2017, 12, 31))
+    found = moods.agreement(detected.iloc[100:], truth)  # before that it knows too little to say anything
+    assert found.balanced_accuracy > 0.43, found
+    assert found.delay < 40, found
+    assert found.flips_per_year < 5 * found.true_flips_per_year, found
+    is_calm = (truth != "risk_off").reindex(detected.index.normalize()).to_numpy()
+    assert (detected[is_calm] == "risk_off").mean() < 0.05
+
+
+def sharpes(world: Landed) -> pd.DataFrame:
     """Annual Sharpe of the mean over the assets, and its distance from 0 in its errors (Mertens 2002)."""
-    profit = ran.query(TEST_PROFIT).groupby(["strategy", "decision_at"])["net_return"].mean()
+    profit = world.query(TEST_PROFIT).groupby(["strategy", "decision_at"])["net_return"].mean()
     rows = {}
     for strategy, returns in profit.groupby("strategy"):
         z = (returns - returns.mean()) / returns.std(ddof=0)
@@ -146,6 +232,38 @@ def sharpes(ran: Ran) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
-def cash_weights(ran: Ran) -> pd.Series:
+def intervals(world: Landed) -> pd.DataFrame:
+    """Annual test Sharpe and the bounds of its interval, by group (all, a class, an asset) and strategy."""
+    profit = world.query(TEST_PROFIT)
+    groups = {"all": "all", "class": profit["asset_class"], "asset": profit["symbol"]}
+    series = [
+        profit.assign(group=group).groupby(["decision_at", "group", "strategy"])["net_return"].mean()
+        for group in groups.values()
+    ]
+    returns = pd.concat(series).unstack(["group", "strategy"])  # noqa: PD010 - a mean would hide repeats
+    returns = returns.sort_index().fillna(0.0)
+    returns = returns.loc[:, (returns != 0).sum() >= MINIMUM_FILLS]
+    draws = np.array([_sharpe(returns.to_numpy()[rows]) for rows in _resampled(len(returns))])
+    lower, upper = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    found = {"sharpe": _sharpe(returns.to_numpy()), "lower": lower, "upper": upper}
+    return pd.DataFrame(found, index=returns.columns)
+
+
+def _resampled(length: int):
+    """Rows of each draw of the stationary bootstrap, around a circle (Politis and Romano 1994)."""
+    random = walks.stream("bootstrap")
+    place = np.arange(length)
+    for _ in range(DRAWS):
+        begins = random.random(length) < 1 / MEAN_BLOCK
+        begins[0] = True
+        block = np.maximum.accumulate(np.where(begins, place, 0))
+        yield (random.integers(0, length, length)[block] + place - block) % length
+
+
+def _sharpe(returns: np.ndarray) -> np.ndarray:
+    return returns.mean(axis=0) / returns.std(axis=0, ddof=1) * np.sqrt(PERIODS)
+
+
+def cash_weights(world: Landed) -> pd.Series:
     rows = "select weight from main.target_exposures where symbol = 'CASH' order by decision_at"
-    return ran.query(rows)["weight"]
+    return world.query(rows)["weight"]

@@ -34,7 +34,7 @@ SCORE = Path(__file__).parent / "SCORE.md"
 
 
 def score(mutants: Sequence[Mutant], at_once: int = AT_ONCE) -> Iterator[Trial]:
-    """Try each mutant, as they come; the world's raw tables are landed once for all that do not land again."""
+    """Try each mutant, as they come; the world is landed once for all that do not land again."""
     for library in LIBRARIES:
         importlib.import_module(library)
     with tempfile.TemporaryDirectory(prefix="mutants-") as place:

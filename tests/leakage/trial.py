@@ -228,9 +228,8 @@ def _compared(guard: str, leak: str, whole: Path, other: Path, how: str) -> list
 
 
 def _canary(bench: Bench) -> list[Finding]:
-    from tests.worlds.canaries import CANARIES, landed
-
     from flows.guards import canaries
+    from tests.worlds.canaries import CANARIES, landed
 
     told = landed(bench.folder / "canaries")
     bench.dbt.on(told.file).run(select=["+strategy_pnl"])

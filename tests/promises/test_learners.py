@@ -37,11 +37,12 @@ def make_examples(readings: pd.DataFrame) -> pd.DataFrame:
     noise = np.random.default_rng(7).normal(size=len(momentum))
     label = (momentum + noise).rename("label").reset_index()
     parts = []
-    for window_id, (train_from, train_until, _, test_until) in SPANS.items():
+    for window_id, (train_from, train_until, test_from, test_until) in SPANS.items():
         rows = label[label["decision_at"].isin(INSTANTS[train_from:test_until])].copy()
         rows["is_train"] = rows["decision_at"] < INSTANTS[train_until - 5]
         rows["target"] = rows["label"].where(rows["is_train"])
-        parts.append(rows.assign(window_id=window_id))
+        known_at = rows["decision_at"].clip(lower=INSTANTS[test_from])
+        parts.append(rows.assign(window_id=window_id, known_at=known_at))
     whole = pd.concat(parts, ignore_index=True).drop(columns="label")
     return whole.assign(clock="global", plan="default", session_date=whole["decision_at"].dt.date)
 
@@ -164,6 +165,14 @@ def test_values_are_bounded_and_known_with_decision_and_window(learner):
     opened = forecasts["window_id"].map(WINDOWS.set_index("window_id")["known_at"])
     assert (forecasts["known_at"] == np.maximum(forecasts["decision_at"], opened)).all()
     assert not forecasts.duplicated(["window_id", "symbol", "decision_at"]).any()
+
+
+def test_every_example_of_a_window_gets_a_forecast_to_the_end_of_its_test_span(learner):
+    forecasts = answer(learner)["forecasts"]
+    keys = ["window_id", "symbol", "decision_at"]
+    expected = EXAMPLES.loc[EXAMPLES["window_id"] != 3, keys]
+    assert set(forecasts[keys].itertuples(index=False)) == set(expected.itertuples(index=False))
+    assert (forecasts.groupby("window_id")["decision_at"].max() == INSTANTS[[89, 110, 131]]).all()
 
 
 def test_a_window_with_too_few_examples_is_skipped_and_each_other_has_a_model(learner):

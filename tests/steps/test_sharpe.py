@@ -1,4 +1,4 @@
-"""Statistics of Sharpe ratios against published and hand-checked numbers."""
+"""Statistics of Sharpe ratios: what they promise. Published figures stand in reference_cases.json."""
 
 import math
 
@@ -7,42 +7,10 @@ import pytest
 
 from python_steps import sharpe
 
-DAILY, MONTHLY = math.sqrt(250), math.sqrt(12)
 
-
-def test_errors_are_those_of_mertens():
-    assert sharpe.sharpe_error(0.7079, 134, -0.225, 2.957) == pytest.approx(0.10276082308007262, abs=1e-12)
-    assert sharpe.sharpe_error(0.8183, 134, -1.4455, 7.0497) == pytest.approx(0.15500654727884933, abs=1e-12)
-
-
-def test_probabilistic_sharpe_is_the_published_one_with_and_without_normality():
-    assert sharpe.probabilistic_sharpe(0.458, 0, 24, 0, 3) == pytest.approx(0.9816749190910771, abs=1e-12)
-    skewed = sharpe.probabilistic_sharpe(1.585 / MONTHLY, 0, 24, -2.448, 10.164)
-    assert skewed == pytest.approx(0.9132343068848602, abs=1e-12)
-
-
-def test_expected_maximum_is_the_published_one_and_zero_for_one_trial():
-    assert sharpe.expected_maximum(100) == pytest.approx(2.5306028932016846, abs=1e-12)
-    assert sharpe.expected_maximum(1) == 0
+def test_no_trial_has_no_expected_maximum():
     with pytest.raises(ValueError, match="0 trials"):
         sharpe.expected_maximum(0)
-
-
-def test_forty_five_trials_need_five_years():
-    assert sharpe.expected_maximum(45) ** 2 == pytest.approx(4.998087004443404, abs=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("trials", "skew", "kurtosis", "published"),
-    [(100, -3, 10, 0.9003968344493903), (46, -3, 10, 0.9505017068755786), (88, 0, 3, 0.9504908166760139)],
-)
-def test_deflated_sharpe_is_the_published_one(trials, skew, kurtosis, published):
-    found = sharpe.deflated_sharpe(2.5 / DAILY, 0.5 / 250, trials, 1250, skew, kurtosis)
-    assert found == pytest.approx(published, abs=1e-12)
-
-
-def test_the_benchmark_of_a_hundred_trials_is_the_published_one():
-    assert sharpe.deflated_benchmark(0.5 / 250, 100) == pytest.approx(0.11317200186513214, abs=1e-12)
 
 
 def test_more_trials_never_raise_the_deflated_sharpe():
@@ -55,21 +23,6 @@ def test_a_single_trial_needs_no_variance_and_several_do():
         0.1, 0, 500, 0, 3
     )
     assert math.isnan(sharpe.deflated_sharpe(0.1, math.nan, 2, 500, 0, 3))
-
-
-@pytest.mark.parametrize(
-    ("ratio", "benchmark", "skew", "kurtosis", "per_year", "years"),
-    [
-        (0.7079, 0, -0.225, 2.957, 12, 0.7152156942951801),
-        (0.8183, 0, -1.4455, 7.0497, 12, 1.159302661381875),
-        (2 / DAILY, 1 / DAILY, 0, 3, 250, 2.731187801728176),
-        (2 / math.sqrt(52), 1 / math.sqrt(52), 0, 3, 52, 2.828833586945237),
-        (3 / MONTHLY, 2.5 / MONTHLY, -0.72, 5.78, 12, 27.3529201960403),
-    ],
-)
-def test_minimum_track_record_is_the_published_one(ratio, benchmark, skew, kurtosis, per_year, years):
-    found = sharpe.minimum_track_record(ratio, benchmark, skew, kurtosis)
-    assert found / per_year == pytest.approx(years, abs=1e-9)
 
 
 def test_a_sharpe_below_its_benchmark_has_no_track_record_long_enough():
@@ -98,39 +51,6 @@ def test_the_first_loss_counts_in_the_drawdown():
     assert sharpe.max_drawdown(np.array([-0.5])) == -0.5
     assert sharpe.max_drawdown(np.array([0.5, -0.2, 0.1])) == pytest.approx(-0.2)
     assert sharpe.max_drawdown(np.array([0.1, 0.1])) == 0
-
-
-TINY = np.array(
-    [
-        [0.02, 0.0, 0.01],
-        [0.01, 0.01, 0.0],
-        [0.03, 0.0, -0.01],
-        [0.01, 0.02, 0.01],
-        [-0.01, 0.02, 0.0],
-        [-0.02, 0.01, 0.01],
-        [0.0, 0.03, 0.02],
-        [-0.01, 0.01, 0.0],
-    ]
-)
-
-
-def test_a_logit_of_zero_counts_as_overfit():
-    assert sharpe.cscv_pbo(TINY, blocks=4, metric="mean", minimum_configurations=2) == 2 / 6
-
-
-@pytest.mark.parametrize(
-    ("edge", "blocks", "agreed"),
-    [
-        (0.0, 8, 0.32857142857142857),
-        (0.0, 10, 0.3492063492063492),
-        (0.0015, 8, 0.07142857142857142),
-        (0.0015, 10, 0.16666666666666666),
-    ],
-)
-def test_pbo_agrees_with_two_other_implementations(edge, blocks, agreed):
-    returns = np.random.default_rng(7).standard_normal((480, 20)) * 0.01
-    returns[:, 3] += edge
-    assert sharpe.cscv_pbo(returns, blocks=blocks) == pytest.approx(agreed, abs=1e-12)
 
 
 def test_pbo_is_zero_with_one_dominant_configuration():

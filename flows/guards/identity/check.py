@@ -60,8 +60,9 @@ def examine(file: Path, tables: Sequence[str] = ()) -> Examined:
 
 def _claims(con: duckdb.DuckDBPyConnection) -> Iterator[Claim]:
     """From upstream to downstream."""
-    yield landing.claim(con)
-    made = recompute(raw_world.read(con))
+    world = raw_world.read(con)
+    yield landing.claim(con, world)
+    made = recompute(world)
     yield from prices.claims(made)
     yield from standing.claims(made)
     if naming.exists(con, "main.data_quality"):

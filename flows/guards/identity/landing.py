@@ -5,17 +5,19 @@ import numpy as np
 import pandas as pd
 
 from flows.guards.identity.naming import Claim, Column
-from flows.guards.identity.raw_world import ALWAYS, microseconds
+from flows.guards.identity.raw_world import ALWAYS, RawWorld, days, microseconds
 
 VERSION = ("symbol", "session_date", "version")
+PAUSE = np.timedelta64(1, "h")
 
 
-def claim(con: duckdb.DuckDBPyConnection) -> Claim:
+def claim(con: duckdb.DuckDBPyConnection, world: RawWorld) -> Claim:
     """The claim on raw.bars.
 
     A first version that came in its symbol's first batch, or became available after the landing before, is
     known when it was available; every other version when it was recorded, if that is later. Never before the
-    version before it, and no bar before its close.
+    version before it, no version without the one before it, no bar available or recorded before its close,
+    and no close before that of an exchange with hours of its own.
     """
     frame = con.execute(f"from raw.bars order by {', '.join(VERSION)}").df()
     available, recorded = microseconds(frame["available_at"]), microseconds(frame["recorded_at"])
@@ -28,7 +30,10 @@ def claim(con: duckdb.DuckDBPyConnection) -> Claim:
     claimed = pd.Series(np.where(is_prompt, available, late))
     bar = [frame["symbol"], frame["session_date"]]
     expected = frame[[*VERSION]].assign(
-        known_at=claimed.groupby(bar).cummax().to_numpy(), available_at=np.maximum(available, closed)
+        known_at=claimed.groupby(bar).cummax().to_numpy(),
+        available_at=np.maximum(available, closed),
+        recorded_at=np.maximum(recorded, closed),
+        closed_at=np.maximum(closed, _closes(frame, world)),
     )
     expected["known_at@restated_value"] = np.where(version > 1, available, late)
     expected["known_at@loader_clock"] = np.where(version > 1, late, available)
@@ -36,10 +41,26 @@ def claim(con: duckdb.DuckDBPyConnection) -> Claim:
     expected["known_at@unfinished_bar"] = microseconds(frame["opened_at"])
     expected["known_at@event_time"] = microseconds(frame["session_date"])
     columns = (
+        Column("closed_at", "unfinished_bar"),
+        Column("recorded_at", "unfinished_bar"),
         Column("available_at", "unfinished_bar"),
         Column("known_at", "event_time", earlier="event_time", later="loader_clock"),
     )
-    return Claim("raw.bars", VERSION, expected, columns, extra="filled_forward")
+    follows = version == frame.groupby(["symbol", "session_date"]).cumcount().to_numpy() + 1
+    return Claim("raw.bars", VERSION, expected[follows], columns, extra="restated_value")
+
+
+def _closes(frame: pd.DataFrame, world: RawWorld) -> np.ndarray:
+    """When the session of each bar closes; ALWAYS where sessions follow one another without a pause.
+
+    There, vendors differ by hours on where a day begins.
+    """
+    found = np.full(len(frame), ALWAYS)
+    for symbol, rows in frame.groupby("symbol"):
+        calendar = world.calendars[world.assets[str(symbol)].venue]
+        if np.median(calendar.opened[1:] - calendar.closed[:-1]) > PAUSE:
+            found[rows.index] = calendar.closed[np.searchsorted(calendar.session, days(rows["session_date"]))]
+    return found
 
 
 def _before(con: duckdb.DuckDBPyConnection, batch: np.ndarray) -> np.ndarray:

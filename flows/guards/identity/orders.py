@@ -118,8 +118,9 @@ def last_bar_of(priced: Priced, asset: Asset, calendar: Calendar, as_of: np.date
 def trips_of(priced: Priced, orders: Orders, last_bar: LastBar | None) -> Trips:
     """Fill to fill, both prices from the vintage in which the exit first appeared.
 
-    The last fill of an asset that ended goes to its last close. A trip is known when its entry, its exit and
-    every order between are.
+    The last fill of an asset that ended goes to its last close, or that of its own session if that is later,
+    once every order that was given is settled. A trip is known when its entry, its exit and every order
+    between are.
     """
     prints = priced.prints
     filled = np.flatnonzero(orders.status == "filled")
@@ -130,9 +131,11 @@ def trips_of(priced: Priced, orders: Orders, last_bar: LastBar | None) -> Trips:
     ]
     order, exit_bar, names = entry, orders.bar[out], np.full(len(out), "open")
     if last_bar is not None and len(filled):
-        order, exit_bar = np.append(order, filled[-1]), np.append(exit_bar, last_bar.bar)
+        newest = filled[-1]
+        order, exit_bar = np.append(order, newest), np.append(exit_bar, max(last_bar.bar, orders.bar[newest]))
         names = np.append(names, "close")
-        known.append(max(orders.known[filled[-1]], last_bar.known))
+        are_settled = (orders.status[newest:] != "").all()
+        known.append(max(orders.known[newest:].max(), last_bar.known) if are_settled else NEVER)
     until, entry_bar = prints.until[exit_bar], orders.bar[order]
     is_closing = names == "close"
 

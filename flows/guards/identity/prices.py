@@ -16,11 +16,29 @@ KNOWN = Column("known_at", "event_time", earlier="event_time", later="loader_clo
 
 def claims(made: Recomputed) -> Iterator[Claim]:
     """Tables of bars, from upstream to downstream."""
+    yield _sessions(made)
     yield _bars(made)
     yield from _bar_tables(made)
     yield _rates(made)
     yield _last_bars(made)
     yield _assets(made)
+
+
+def _sessions(made: Recomputed) -> Claim:
+    """Sessions of each venue, when they close, and when their bars should be known."""
+    parts = [
+        pd.DataFrame(
+            {
+                "venue": venue,
+                "session_date": dates(calendar.session),
+                "closed_at": calendar.closed,
+                "available_at": calendar.due,
+            }
+        )
+        for venue, calendar in made.world.calendars.items()
+    ]
+    columns = (Column("closed_at", "time_zone"), Column("available_at", "time_zone"))
+    return Claim("main.sessions", ("venue", "session_date"), pd.concat(parts), columns)
 
 
 def _bars(made: Recomputed) -> Claim:
@@ -53,6 +71,14 @@ def _bar_tables(made: Recomputed) -> Iterator[Claim]:
     late = (Column("is_late", "filled_forward"), Column("is_cut", "filled_forward"))
     yield Claim("main.first_prints", BAR, prints, (KNOWN, *late), extra="filled_forward")
     returns = (Column("simple_return", "adjusted_price"), Column("simple_return_base", "adjusted_price"))
+    yield Claim(
+        "main.vintage_prices",
+        BAR,
+        frame,
+        (Column("close_base", "restated_value"), *returns),
+        extra="filled_forward",
+        source="select * from main.vintage_prices where is_own",
+    )
     with_return = frame[frame["simple_return"].notna()]
     yield Claim("main.daily_returns", BAR, with_return, (KNOWN, late[0], *returns), extra="filled_forward")
     levels = (Column("close_base", "restated_value"), Column("index_level", "adjusted_price"))
@@ -90,6 +116,7 @@ def _per_bar(one: Prints, priced: Priced) -> pd.DataFrame:
     place, before = np.arange(len(one.session)), priced.before()
     close, latest = priced.own("close", place), one.seen("close", place, np.full(len(place), NEVER))
     frame["close_base"], frame["close_base@restated_value"] = close * priced.rate, latest * priced.rate
+    frame["close_base@not_simultaneous"] = close * priced.following
     frame["index_level"] = np.nan
     frame.loc[priced.timely, "index_level"] = priced.level
     has_before = before >= 0
@@ -103,6 +130,9 @@ def _per_bar(one: Prints, priced: Priced) -> pd.DataFrame:
     ):
         frame[f"simple_return{suffix}"] = np.where(has_before, now / then - 1, np.nan)
         frame[f"simple_return_base{suffix}"] = np.where(has_before, now / then * rates - 1, np.nan)
+    frame["simple_return_base@not_simultaneous"] = (
+        close / seen * priced.following / priced.following[earlier] - 1
+    )
     return frame[np.isfinite(priced.rate)]
 
 

@@ -48,12 +48,13 @@ class Prints:
 class Priced:
     """Prints with a rate into the base currency, and the bars that decisions may stand on.
 
-    `rate` is that of each bar's first print. `timely` are places of bars that did not come late, and `level`
-    their chained closes: each return is that of its own vintage.
+    `rate` is the one known at each bar's first print, `following` the one after it. `timely` are places of
+    bars that did not come late, and `level` their chained closes: each return is that of its own vintage.
     """
 
     prints: Prints
     rate: np.ndarray
+    following: np.ndarray
     timely: np.ndarray
     level: np.ndarray
 
@@ -94,24 +95,23 @@ def priced_by_symbol(
         if assets[symbol].asset_class == "fx"
         for currency, rate in _rates(one, base_currency)
     }
+    never = (np.array([NEVER]), np.array([np.nan]))
     found = {}
     for symbol, one in prints.items():
         currency = assets[symbol].currency
-        if currency == base_currency:
-            rate = np.ones(len(one.session))
-        elif currency in rates:
-            known, values = rates[currency]
+        rate = following = np.ones(len(one.session))
+        if currency != base_currency:
+            known, values = rates.get(currency, never)
             place = np.searchsorted(known, one.printed, side="right") - 1
             rate = np.where(place >= 0, values[place], np.nan)
-        else:
-            rate = np.full(len(one.session), np.nan)
-        found[symbol] = _chained(one, rate)
+            following = values[np.minimum(place + 1, len(values) - 1)]
+        found[symbol] = _chained(one, rate, following)
     return found
 
 
 def _prints(symbol: str, rows: pd.DataFrame) -> Prints:
     session, place = np.unique(days(rows["session_date"]), return_inverse=True)
-    version = rows["version"].to_numpy() - 1
+    version = rows.groupby("session_date").cumcount().to_numpy()
     shape = (int(version.max()) + 1, len(session))
     known = np.full(shape, NEVER)
     known[version, place] = microseconds(rows["known_at"])
@@ -154,10 +154,10 @@ def _rates(one: Prints, base: str) -> list[tuple[str, tuple[np.ndarray, np.ndarr
     return found
 
 
-def _chained(one: Prints, rate: np.ndarray) -> Priced:
+def _chained(one: Prints, rate: np.ndarray, following: np.ndarray) -> Priced:
     timely = np.flatnonzero(~one.is_late & np.isfinite(rate))
     until = one.until[timely]
     now = one.seen("close", timely, until) * rate[timely]
     before = one.seen("close", timely[:-1], until[1:]) * rate[timely[:-1]]
     level = np.cumprod(np.append(np.ones(min(len(timely), 1)), now[1:] / before))
-    return Priced(one, rate, timely, level)
+    return Priced(one, rate, following, timely, level)

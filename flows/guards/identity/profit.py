@@ -52,8 +52,6 @@ def _fills(made: Recomputed, clock: Clock, one: Priced, orders: Orders) -> pd.Da
     stood = one.timely[orders.stands_on]
     same_day = np.searchsorted(prints.session, at.astype("datetime64[D]"))
     same_day = np.minimum(same_day, len(prints.session) - 1)
-    place = np.minimum(np.searchsorted(prints.session, orders.session), len(prints.session) - 1)
-    is_there = prints.session[place] == orders.session
     bar = np.maximum(orders.bar, 0)
     frame = pd.DataFrame(
         {
@@ -61,9 +59,6 @@ def _fills(made: Recomputed, clock: Clock, one: Priced, orders: Orders) -> pd.Da
             "symbol": prints.symbol,
             "decision_at": at,
             "status": orders.status.astype(object),
-            "status@loader_clock": np.where(
-                is_there & (orders.status == "lapsed"), "filled", orders.status
-            ).astype(object),
             "fill_session": dates(orders.session),
             "fill_at": orders.fill_at,
             "fill_price": orders.price,

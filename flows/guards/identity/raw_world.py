@@ -21,6 +21,7 @@ class Calendar:
     """Sessions of one venue in order; a bar of a session should be known by `due`."""
 
     session: np.ndarray
+    opened: np.ndarray
     closed: np.ndarray
     due: np.ndarray
 
@@ -151,14 +152,15 @@ def _calendars(study: Mapping[str, list[dict[str, Any]]]) -> dict[str, Calendar]
     found = {}
     for venue in study["venues"]:
         rows = sorted(
-            (row["session_date"], row["closed_at"])
+            (row["session_date"], row["opened_at"], row["closed_at"])
             for row in study["sessions"]
             if row["venue"] == venue["venue"]
         )
-        closed = np.array([closed_at for _, closed_at in rows], "datetime64[us]")
+        opened = np.array([opened_at for _, opened_at, _ in rows], "datetime64[us]")
+        closed = np.array([closed_at for _, _, closed_at in rows], "datetime64[us]")
         due = closed + np.timedelta64(int(venue["lag_minutes"]), "m")
-        session = np.array([day for day, _ in rows], "datetime64[D]")
-        found[venue["venue"]] = Calendar(session, closed, due)
+        session = np.array([day for day, _, _ in rows], "datetime64[D]")
+        found[venue["venue"]] = Calendar(session, opened, closed, due)
     return found
 
 

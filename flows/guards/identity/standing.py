@@ -86,6 +86,7 @@ def _marks(made: Recomputed, clock: Clock, symbol: str, one: Priced) -> pd.DataF
             "bar_known_at": prints.printed[bar],
             "mark": one.own("close", bar) * one.rate[bar],
             "mark@restated_value": one.base("close", bar, np.full(len(bar), NEVER)),
+            "mark@not_simultaneous": one.own("close", bar) * one.following[bar],
             "mark_index": level,
             "is_member": is_member,
             "stands_on": stands_on,

@@ -1,0 +1,183 @@
+"""Estimates how far a learner overfits: combinatorial purged cross-validation inside one train span a year.
+
+Splits train on the future of what they test. That is a fair question to ask about overfit, and never a way to
+make a profit: nothing downstream holds anything on these numbers.
+"""
+
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from python_steps import sharpe
+from python_steps.cross_validation import (
+    Split,
+    combinatorial_paths,
+    combinatorial_splits,
+    group_numbers,
+    known_by,
+)
+from python_steps.learn_forecasts import (
+    LEARNERS,
+    MINIMUM_ROWS,
+    Signals,
+    to_features,
+    to_signals,
+    to_values,
+)
+from python_steps.plugins import load
+
+GROUPS, TESTED = 6, 2  # 15 splits, 5 paths
+MINIMUM_PAIRS = 3
+NO_DEVIATION = 1e-12
+CPCV_METRICS = [
+    "clock", "plan", "learner", "window_id", "unit", "number", "span", "metric", "value", "reason",
+    "examples", "known_at", "run_id",
+]  # fmt: skip
+
+
+class Measure(NamedTuple):
+    """A metric of one span of one split or path; NaN with a reason where undefined."""
+
+    unit: str
+    number: int
+    span: str
+    metric: str
+    value: float
+    reason: str | None
+    examples: int
+
+
+class Forecasts(NamedTuple):
+    """What one split said of each row: the forecast, and the value in [-1, +1] made of it."""
+
+    forecast: np.ndarray
+    value: np.ndarray
+
+
+def yearly(windows: pd.DataFrame) -> pd.DataFrame:
+    """The first window of each calendar year among those with disjoint test spans.
+
+    Windows are laid forward, so one that was first in its year stays it. `windows` is of one clock and plan,
+    with is_disjoint and test_from.
+    """
+    ordered = windows[windows["is_disjoint"].astype(bool)].sort_values("test_from")
+    return ordered.groupby(ordered["test_from"].dt.year).head(1)
+
+
+def estimate(
+    examples: pd.DataFrame, readings: pd.DataFrame, windows: pd.DataFrame, learner: str, run_id: str
+) -> pd.DataFrame:
+    """Rows of steps.cpcv_metrics for each of `windows`, of one clock and plan.
+
+    `examples` and `readings` are those of learn_forecasts.learn, with label_known_at; `windows` has clock,
+    plan, window_id, test_from, embargo_at and known_at. What is split are the examples whose label was known
+    by the embargo, in six groups of decisions, two tested at a time; the embargo after a test group is as
+    long as the window's. Features, scaler and fit see the training rows of their split alone. A window with
+    fewer than 100 examples or six decisions is skipped.
+
+    Splits have the Pearson and the rank correlation of forecast and target (the normalised label), over all
+    rows of the train and of the test span. Paths have them over the test spans put together, and
+    label_sharpe: mean over deviation, across decisions, of the mean over assets of value times target, per
+    decision and without costs. Known at the window's known_at. Raises UnknownPlugin for the learner.
+    """
+    module = load(LEARNERS, learner)
+    signals = to_signals(readings[readings["clock"].isin(set(windows["clock"]))])
+    tables = []
+    for window in windows.sort_values("window_id").to_dict("records"):
+        mine = (examples["window_id"] == window["window_id"]) & (examples["plan"] == window["plan"])
+        rows = examples[mine & (examples["clock"] == window["clock"]) & examples["target"].notna()]
+        rows = rows[known_by(rows["label_known_at"].to_numpy(), window["embargo_at"].to_datetime64())]
+        rows = rows.sort_values(["decision_at", "symbol"], ignore_index=True)
+        if len(rows) >= MINIMUM_ROWS and rows["decision_at"].nunique() >= GROUPS:
+            embargo = (window["test_from"] - window["embargo_at"]).to_timedelta64()
+            table = pd.DataFrame(_measures(rows, signals, module, embargo))
+            keys = {key: window[key] for key in ("clock", "plan", "window_id", "known_at")}
+            tables.append(table.assign(**keys, learner=learner, run_id=run_id))
+    return (
+        pd.concat(tables, ignore_index=True)[CPCV_METRICS] if tables else pd.DataFrame(columns=CPCV_METRICS)
+    )
+
+
+def _measures(
+    rows: pd.DataFrame, signals: Signals, learner: ModuleType, embargo: np.timedelta64
+) -> list[Measure]:
+    """All measures of one window, of its splits and then of its paths."""
+    decision_at, target = rows["decision_at"].to_numpy(), rows["target"].to_numpy(dtype=float)
+    splits = list(
+        combinatorial_splits(decision_at, rows["label_known_at"].to_numpy(), GROUPS, TESTED, embargo)
+    )
+    said = [_forecasts(rows, target, signals, learner, split) for split in splits]
+    found: list[Measure] = []
+    for split, forecasts in zip(splits, said, strict=True):
+        for span, where in (("train", split.is_train), ("test", split.is_test)):
+            found += _correlations("split", split.number, span, forecasts.forecast[where], target[where])
+    for number, path in enumerate(_paths(splits, said, decision_at)):
+        found += _correlations("path", number, "test", path.forecast, target)
+        found.append(_label_sharpe(number, path.value, target, decision_at))
+    return found
+
+
+def _forecasts(
+    rows: pd.DataFrame, target: np.ndarray, signals: Signals, learner: ModuleType, split: Split
+) -> Forecasts:
+    """What a learner fitted on the training rows of a split says of each row; NaN where these are too few."""
+    if split.is_train.sum() < MINIMUM_ROWS:
+        return Forecasts(*np.full((2, len(rows)), np.nan))
+    features, _ = to_features(rows, signals, split.is_train)
+    forecast = learner.fit(features[split.is_train], target[split.is_train]).predict(features)
+    return Forecasts(forecast, to_values(forecast, split.is_train))
+
+
+def _paths(splits: list[Split], said: list[Forecasts], decision_at: np.ndarray) -> list[Forecasts]:
+    """Test forecasts put together: on each path every row is tested once."""
+    group, place = group_numbers(decision_at, GROUPS), np.arange(len(decision_at))
+    forecasts, values = (np.stack(column) for column in zip(*said, strict=True))
+    return [
+        Forecasts(forecasts[path[group], place], values[path[group], place])
+        for path in combinatorial_paths(GROUPS, TESTED)
+    ]
+
+
+def _correlations(
+    unit: str, number: int, span: str, forecast: np.ndarray, target: np.ndarray
+) -> list[Measure]:
+    """Pearson and rank correlation of forecast and target."""
+    reason = _unlearned(forecast) or _flat(forecast, "forecast") or _flat(target, "target")
+    pairs = {
+        "information_coefficient": (forecast, target),
+        "rank_information_coefficient": (_ranks(forecast), _ranks(target)),
+    }
+    return [
+        Measure(unit, number, span, metric, np.nan if reason else _correlation(*pair), reason, len(forecast))
+        for metric, pair in pairs.items()
+    ]
+
+
+def _label_sharpe(number: int, value: np.ndarray, target: np.ndarray, decision_at: np.ndarray) -> Measure:
+    """Mean over deviation of what a path's values earned in units of the label, decision by decision."""
+    earned = pd.Series(value * target).groupby(decision_at).mean().to_numpy()
+    reason = _unlearned(value) or _flat(earned, "value times target")
+    ratio = np.nan if reason else sharpe.sharpe(earned)
+    return Measure("path", number, "test", "label_sharpe", ratio, reason, len(value))
+
+
+def _unlearned(said: np.ndarray) -> str | None:
+    return None if np.isfinite(said).all() else f"fewer than {MINIMUM_ROWS} rows to learn from"
+
+
+def _flat(values: np.ndarray, name: str) -> str | None:
+    if len(values) < MINIMUM_PAIRS:
+        return f"fewer than {MINIMUM_PAIRS} of {name}"
+    return f"{name} does not move" if np.ptp(values) <= NO_DEVIATION else None
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, ties sharing their mean."""
+    return pd.Series(values).rank().to_numpy()
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    one, other = one - one.mean(), other - other.mean()
+    return float((one * other).sum() / np.sqrt((one * one).sum() * (other * other).sum()))

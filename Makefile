@@ -5,13 +5,17 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: rebalance test lint format bench lock
+.PHONY: rebalance test mutants lint format bench lock
 
 rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
 
 test: .venv/installed
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+
+# Every guard against every mistake of the catalogue: writes tests/leakage/SCORE.md.
+mutants: .venv/installed
+	$(BIN)/python -m tests.leakage.score
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -79,6 +79,7 @@ def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]")
     for key, name, seed, column in (
         ("clock", policy.clock, "clocks", "clock"),
         ("plan", policy.plan, "walk_forward_plans", "plan"),
+        *(("compared_plans", plan, "walk_forward_plans", "plan") for plan in policy.compared_plans),
     ):
         known = seeds[seed][column].to_pylist()
         if name not in known:

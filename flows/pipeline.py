@@ -57,10 +57,11 @@ def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True) -> int:
         learn(run)
     note("Learners fitted", **_counts(run, "steps.fitted_models"))
     build(select=_downstream(LEARNED), exclude=_downstream(BELIEVED + ALLOCATED))
+    trials = count_trials(run, dbt.project / "macros")
     note("Strategies evaluated", **_counts(run, "strategies", "window_metrics"))
     decisions = new_decisions(run)
     with one_thread():
-        trials = weigh(run, decisions)
+        weigh(run, decisions, trials)
     build(select=_downstream(BELIEVED), exclude=_downstream(ALLOCATED))
     note("Strategies weighed", decisions=len(decisions), trials=trials)
     with one_thread():
@@ -95,30 +96,15 @@ def new_decisions(run: Run) -> pd.DataFrame:
 
 
 def learn(run: Run) -> None:
-    """Fit every learner in the windows whose forecasts are not complete, and filter the regimes."""
+    """Fit each learner in its plan, in the windows whose forecasts are not complete; filter the regimes."""
     from python_steps.detect_regimes import detect_all
-    from python_steps.learn_forecasts import learn as fit
 
-    clock, plan = run.policy.clock, run.policy.plan
+    clock = run.policy.clock
     with _connected(run) as con:
         read = _reader(con)
-        strategies = read("strategies", lambda t: t.kind == "learner")
-        windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
-        examples = read("examples", lambda t: (t.clock == clock) & (t.plan == plan))
         readings = read("readings", lambda t: t.clock == clock)
-        for learner in sorted(set(strategies.loc[strategies["plan"] == plan, "source"])):
-            past = read(
-                "steps.forecasts",
-                lambda t, learner=learner: (t.clock == clock) & (t.plan == plan) & (t.learner == learner),
-            )
-            wanted = _unfinished(windows, examples, past)
-            said = fit(examples, readings, wanted, learner, run.run_id)
-            keys = ["window_id", "symbol", "decision_at"]
-            _append(con, "steps.forecasts", said["forecasts"], past, keys)
-            models = read("steps.fitted_models", lambda t, learner=learner: t.learner == learner)
-            models = models[(models["clock"] == clock) & (models["plan"] == plan)]
-            _append(con, "steps.fitted_models", said["fitted_models"], models, ["window_id"])
-            _estimate_overfit(con, examples, readings, windows, learner, run.run_id)
+        for plan in run.policy.laid_plans:
+            _learn_plan(run, con, plan, readings)
         returns = _listed(read("decision_returns", lambda t: t.clock == clock), read("assets"))
         instants = read("decisions", lambda t: t.portfolio == run.portfolio)["decision_at"]
         regimes = detect_all(returns, instants, clock, run.run_id)
@@ -126,10 +112,84 @@ def learn(run: Run) -> None:
         _append(con, "steps.regimes", regimes, past, ["detector", "decision_at"])
 
 
-def weigh(run: Run, decisions: pd.DataFrame) -> int:
-    """Count the trials, decide which strategies to believe, and return the number of trials."""
+def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, readings: pd.DataFrame) -> None:
+    """Fit the learners that belong to a plan."""
+    from python_steps.learn_forecasts import learn as fit
+
+    clock, read = run.policy.clock, _reader(con)
+    strategies = read("strategies", lambda t: (t.kind == "learner") & (t.plan == plan))
+    if strategies.empty:
+        return
+    windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
+    examples = read("examples", lambda t: (t.clock == clock) & (t.plan == plan))
+    for learner in sorted(set(strategies["source"])):
+
+        def of_learner(table: Any, learner: str = learner) -> Any:
+            return (table.clock == clock) & (table.plan == plan) & (table.learner == learner)
+
+        past = read("steps.forecasts", of_learner)
+        said = fit(examples, readings, _unfinished(windows, examples, past), learner, run.run_id)
+        _append(con, "steps.forecasts", said["forecasts"], past, ["window_id", "symbol", "decision_at"])
+        models = read("steps.fitted_models", of_learner)
+        _append(con, "steps.fitted_models", said["fitted_models"], models, ["window_id"])
+        _estimate_overfit(con, examples, readings, windows, learner, run.run_id)
+
+
+def count_trials(run: Run, macros: Path) -> int:
+    """Record every configuration that is evaluated for the first time; return how many there ever were.
+
+    Called as soon as they are evaluated, before anything is made of what they show. `macros` has the signals.
+    """
+    from python_steps.record_trials import fresh_configurations, record, tried_under
+
+    clock = run.policy.clock
+    with _connected(run) as con:
+        read = _reader(con)
+        strategies, symbols = read("strategies"), _universe(read("assets"), run.policy)["symbol"].tolist()
+        per_year = float(read("clocks", lambda t: t.clock == clock)["decisions_per_year"].iloc[0])
+        known = set(read("steps.trials", lambda t: t.batch_id <= run.batch_until)["config_hash"])
+        for plan in run.policy.laid_plans:
+            mine = tried_under(strategies, plan, is_compared=plan != run.policy.plan)
+            fresh = fresh_configurations(mine, known, clock=clock, plan=plan, macros=macros)
+            if fresh.empty:
+                continue
+            pnl, windows = _tried(con, run, plan, fresh["strategy"].tolist(), symbols)
+            rows = record(
+                fresh,
+                pnl,
+                clock=clock,
+                plan=plan,
+                test_from=windows["test_from"].min() if len(windows) else None,
+                batch_id=run.batch_until,
+                run_id=run.run_id,
+                as_of=run.as_of,
+                decisions_per_year=per_year,
+            )
+            warehouse.write(con, "steps.trials", rows)
+            known |= set(rows["config_hash"])
+    return len(known)
+
+
+def _tried(
+    con: "duckdb.DuckDBPyConnection", run: Run, plan: str, strategies: list[str], symbols: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Profits of strategies, and the windows of a plan."""
+    clock = run.policy.clock
+    pnl = warehouse.read(
+        con,
+        "strategy_pnl",
+        columns=["strategy", "symbol", "decision_at", "status", "net_return"],
+        where=lambda t: (t.clock == clock) & t.strategy.isin(strategies) & t.symbol.isin(symbols),
+    )
+    windows = warehouse.read(
+        con, "walk_forward_windows", where=lambda t: (t.clock == clock) & (t.plan == plan)
+    )
+    return pnl, windows
+
+
+def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
+    """Decide which strategies to believe, of the plan decisions are made under."""
     from python_steps.belief_inputs import WeighInputs
-    from python_steps.record_trials import record
     from python_steps.weigh_strategies import weigh as judge
 
     clock, plan = run.policy.clock, run.policy.plan
@@ -148,21 +208,6 @@ def weigh(run: Run, decisions: pd.DataFrame) -> int:
             lambda t: (t.clock == clock) & t.strategy.isin(mine) & t.symbol.isin(symbols),
         )
         windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
-        trials = read("steps.trials", lambda t: t.batch_id <= run.batch_until)
-        fresh = record(
-            strategies,
-            pnl,
-            set(trials["config_hash"]),
-            clock=clock,
-            plan=plan,
-            test_from=windows["test_from"].min() if len(windows) else None,
-            batch_id=run.batch_until,
-            run_id=run.run_id,
-            as_of=run.as_of,
-            decisions_per_year=per_year,
-        )
-        warehouse.write(con, "steps.trials", fresh)
-        count = trials["config_hash"].nunique() + len(fresh)
         inputs = WeighInputs(
             decisions=decisions,
             assets=assets,
@@ -188,9 +233,8 @@ def weigh(run: Run, decisions: pd.DataFrame) -> int:
             fitted=frozenset(strategies.loc[strategies["kind"] == "learner", "strategy"]),
             past_weights=read("steps.strategy_weights", lambda t: t.portfolio == run.portfolio),
         )
-        for table, rows in judge(inputs, run.policy, run.portfolio, run.run_id, per_year, count).items():
+        for table, rows in judge(inputs, run.policy, run.portfolio, run.run_id, per_year, trials).items():
             warehouse.write(con, f"steps.{table}", rows)
-    return count
 
 
 def allocate(run: Run, decisions: pd.DataFrame) -> None:

@@ -101,10 +101,14 @@ class Warnings(Strict):
 
 
 class Policy(Strict):
-    """A merged policy: every key is there, and inside its bounds."""
+    """A merged policy: every key is there, and inside its bounds.
+
+    Everything is decided under `plan`; `compared_plans` are laid and evaluated beside it, and decide nothing.
+    """
 
     clock: str
     plan: str
+    compared_plans: tuple[str, ...] = ()  # a policy landed before there were any has none
     universe: Universe
     strategies: Literal["all"] | tuple[str, ...]
     allow_shorts: Literal[False]
@@ -123,6 +127,11 @@ class Policy(Strict):
     limits: Limits
     stops: Stops
     warnings: Warnings
+
+    @property
+    def laid_plans(self) -> tuple[str, ...]:
+        """The plan decisions are made under, then those it is compared with, each once."""
+        return tuple(dict.fromkeys((self.plan, *self.compared_plans)))
 
     @model_validator(mode="after")
     def _every_class_has_a_limit(self) -> "Policy":

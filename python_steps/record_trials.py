@@ -1,20 +1,69 @@
-"""Counts what is tried, when it is tried: one row for each configuration when a run first evaluates it."""
+"""Counts what is tried, when it is tried: one row for each configuration when a run first evaluates it.
 
+A configuration is the clock, the plan, a whole row of `strategies`, and the source of its signal or learner,
+less comments and layout: another parameter in the file is another configuration, another comment is not.
+"""
+
+import ast
 import hashlib
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from python_steps.sharpe import sharpe
 
+STEPS = Path(__file__).parent
+MACROS = STEPS.parent / "macros"
+LEARNERS = STEPS / "learners"
 TRIALS = ["config_hash", "batch_id", "clock", "plan", "strategy", "first_run_id", "as_of", "test_sharpe"]
+SQL_COMMENT = re.compile(r"\{#.*?#\}|--[^\n]*", re.DOTALL)
+
+
+def tried_under(strategies: pd.DataFrame, plan: str, *, is_compared: bool) -> pd.DataFrame:
+    """Strategies that a plan makes configurations of: all it can be laid on, or those fitted under it alone.
+
+    Under a plan that is only compared, a strategy that is not fitted holds what it holds under any other.
+    """
+    plans = strategies["plan"]
+    return strategies[(plans == plan) | (plans.isna() & (not is_compared))]
+
+
+def fresh_configurations(
+    strategies: pd.DataFrame,
+    known: set[str],
+    *,
+    clock: str,
+    plan: str,
+    macros: Path = MACROS,
+    learners: Path = LEARNERS,
+) -> pd.DataFrame:
+    """Rows of `strategies` that are not in `known`, in order of name, each with its config_hash.
+
+    `macros` and `learners` are the folders their sources stand in.
+    """
+    ordered = strategies.sort_values("strategy")
+    hashes = [
+        _digest(
+            {
+                "clock": clock,
+                "plan": plan,
+                "strategy": {name: None if pd.isna(value) else value for name, value in row.items()},
+                "code": source_code(row["kind"], row["source"], macros, learners),
+            }
+        )
+        for row in ordered.to_dict("records")
+    ]
+    named = ordered.assign(config_hash=hashes)
+    return named[~named["config_hash"].isin(known)]
 
 
 def record(
-    strategies: pd.DataFrame,
+    fresh: pd.DataFrame,
     strategy_pnl: pd.DataFrame,
-    known: set[str],
     *,
     clock: str,
     plan: str,
@@ -24,21 +73,46 @@ def record(
     as_of: pd.Timestamp,
     decisions_per_year: float,
 ) -> pd.DataFrame:
-    """Rows of steps.trials for the configurations not in `known` (config_hash).
+    """Rows of steps.trials for `fresh_configurations`.
 
-    A configuration is the clock, the plan and a whole row of `strategies`. Its Sharpe is annual, of the mean
-    net return over assets per decision from `test_from` on (simple returns); null where undefined.
+    The Sharpe is annual, of the mean net return over assets per decision from `test_from` on (simple
+    returns); null where undefined.
     """
     rows = []
-    for strategy in strategies.sort_values("strategy").to_dict("records"):
-        config = json.dumps({"clock": clock, "plan": plan, **strategy}, sort_keys=True, default=str)
-        config_hash = hashlib.sha256(config.encode()).hexdigest()
-        if config_hash in known:
-            continue
-        mine = strategy_pnl[strategy_pnl["strategy"] == strategy["strategy"]]
+    for config_hash, strategy in zip(fresh["config_hash"], fresh["strategy"], strict=True):
+        mine = strategy_pnl[strategy_pnl["strategy"] == strategy]
         annual = _test_sharpe(mine, test_from, decisions_per_year)
-        rows.append((config_hash, batch_id, clock, plan, strategy["strategy"], run_id, as_of, annual))
+        rows.append((config_hash, batch_id, clock, plan, strategy, run_id, as_of, annual))
     return pd.DataFrame(rows, columns=TRIALS)
+
+
+def source_code(kind: str, source: str, macros: Path = MACROS, learners: Path = LEARNERS) -> str:
+    """What a strategy's signal or learner does, less comments, docstrings and layout; empty for a constant.
+
+    Raises FileNotFoundError where no file has it.
+    """
+    if kind == "signal":
+        return " ".join(SQL_COMMENT.sub(" ", _macro_file(f"signal__{source}", macros)).split())
+    if kind == "learner":
+        tree = ast.parse((learners / f"{source}.py").read_text("utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+                node.body = node.body[1:]
+        return ast.dump(tree)
+    return ""
+
+
+def _macro_file(name: str, macros: Path) -> str:
+    """The text of the file that has a macro."""
+    for file in sorted(macros.rglob("*.sql")):
+        text = file.read_text("utf-8")
+        if f"macro {name}(" in text:
+            return text
+    raise FileNotFoundError(f"{macros}: no file has the macro {name}")
+
+
+def _digest(config: dict[Any, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _test_sharpe(

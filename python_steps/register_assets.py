@@ -8,17 +8,19 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
-from python_steps.adapters.file import VENDOR
+from python_steps.adapters.file import ADJUSTMENTS, VENDOR
 from python_steps.errors import InputError
 
 CASH = "CASH"
 
 # What a user's file registered goes before what the seed says.
 ASSETS_IN_FORCE = """
-select symbol, asset_class, venue, currency, member_from::date, member_until::date, known_at::timestamp
+select
+    symbol, asset_class, venue, currency, member_from::date, member_until::date, known_at::timestamp,
+    coalesce(adjustment, 'none')
 from study_assets anti join raw.assets using (symbol)
 union all
-select symbol, asset_class, venue, currency, member_from, member_until, known_at
+select symbol, asset_class, venue, currency, member_from, member_until, known_at, adjustment
 from raw.assets semi join (select symbol, max(batch_id) as batch_id from raw.assets group by symbol)
     using (symbol, batch_id)
 """
@@ -47,6 +49,7 @@ class Asset(NamedTuple):
     member_from: dt.date | None = None
     member_until: dt.date | None = None
     known_at: dt.datetime | None = None
+    adjustment: str = ADJUSTMENTS[0]
 
 
 def resolve_assets(
@@ -98,7 +101,7 @@ def registered_assets(
 def write_assets(con: duckdb.DuckDBPyConnection, batch_id: int, assets: Iterable[Asset]) -> None:
     """Append assets to raw.assets."""
     for asset in assets:
-        con.execute("insert into raw.assets values ($1, $2, $3, $4, $5, $6, $7, $8)", [batch_id, *asset])
+        con.execute("insert into raw.assets values ($1, $2, $3, $4, $5, $6, $7, $8, $9)", [batch_id, *asset])
 
 
 def _classes(con: duckdb.DuckDBPyConnection) -> dict[str, tuple[str, str]]:
@@ -121,9 +124,18 @@ def _described(
         _check_symbol(place, symbol)
         _check_class(place, symbol, row["asset_class"], classes, before)
         venue, currency = (before.venue, before.currency) if before else classes[row["asset_class"]]
-        asset = Asset(**(row | {"venue": row["venue"] or venue, "currency": row["currency"] or currency}))
+        found = {"venue": venue, "currency": currency, "adjustment": before.adjustment if before else "none"}
+        asset = Asset(**(row | {column: row[column] or value for column, value in found.items()}))
         if asset.venue not in venues:
             raise InputError(f"{place}: venue '{asset.venue}' is unknown; expected {_choices(venues)}")
+        if asset.adjustment not in ADJUSTMENTS:
+            raise InputError(
+                f"{place}: adjustment '{asset.adjustment}' is unknown; expected {_choices(ADJUSTMENTS)}"
+            )
+        if before and asset.adjustment != before.adjustment:
+            raise InputError(
+                f"{place}: {symbol} is known with adjustment '{before.adjustment}'; expected the same"
+            )
         if before and (asset.venue, asset.currency) != (before.venue, before.currency):
             raise InputError(
                 f"{place}: {symbol} is known with venue {before.venue} and currency {before.currency};"

@@ -5,7 +5,7 @@ import pytest
 from tests.worlds import small
 
 # What takes long to build. With two workers (pytest-xdist), tests that share it go to one of them.
-SHARED = ("sample", "own", "noise", "momentum", "small_world")
+SHARED = ("sample", "own", "small_world")
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,15 @@ from python_steps import warehouse
 # Tables without a row of their own in time: what they say is an input of a run, or stands in raw.
 OUTSIDE = {
     "main.asset_classes": "the study, an input",
+    "main.asset_groups": "the study; decision_bars says which assets there are at a decision",
     "main.assets": "the study; memberships, which says when each was announced, is compared",
     "main.block_sums": "blocks may still be filling; span_sums, made of whole ones, is compared",
     "main.clock_instants": "the calendar of decisions, which reaches past as_of",
     "main.clocks": "the study, an input",
     "main.costs": "the study, an input",
+    "main.delayed_pnl": "a view of delayed_positions and order_returns, which are compared",
+    "main.group_block_sums": "blocks may still be filling; group_sums, made of whole ones, is compared",
+    "main.laid_plans": "the study and the policy, inputs",
     "main.portfolios": "the policy, an input",
     "main.run_bounds": "the run itself",
     "main.runs": "the run itself",

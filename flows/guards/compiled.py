@@ -55,7 +55,9 @@ class CompiledDbt(Dbt):
     def failures(self, *, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[Failure]:
         """Generic tests of the selected models that find rows."""
         found: list[Failure] = []
-        self._each(self._selected(select, exclude, "test"), lambda con, node: found.extend(_ask(con, node)))
+        models = {node.unique_id for node in self._selected(select, exclude, "model")}
+        tests = [node for node in self._selected(select, exclude, "test") if node.attached_node in models]
+        self._each(tests, lambda con, node: found.extend(_ask(con, node)))
         return found
 
     def upstream(self, *models: str) -> list[str]:

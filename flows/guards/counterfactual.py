@@ -35,6 +35,9 @@ DATED_TABLES = """
     order by table_oid
 """
 
+# What each Python step fills, in the order in which a run takes them.
+STEPS = (pipeline.LEARNED, pipeline.BELIEVED, pipeline.ALLOCATED)
+
 # Factors put upon the prices of bars known after an instant; `anchor` is the last close known by then. A bar
 # that is no number cannot be landed: it stands among the refused.
 POISONS = {
@@ -173,12 +176,18 @@ def _make(origin: Origin, file: Path, until: str) -> list[str]:
 
 
 def _findings(origin: Origin, guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:
-    """One finding for the table in which a difference first shows, with how many it reaches after it."""
+    """One finding for the table in which a difference first shows, with how many it reaches after it.
+
+    Tables that one Python step fills come at once, so all of these that differ are named.
+    """
     if not found:
         return []
     lineage = _lineage(origin.dbt)
     first, *others = sorted(found, key=lambda one: lineage[one.table.partition(".")[2]])
-    reached = f"; and {len(others)} tables after it" if others else ""
+    step = next((tables for tables in STEPS if first.table.removeprefix("steps.") in tables), ())
+    beside = [one.table for one in others if one.table.removeprefix("steps.") in step]
+    reached = f"; with it {', '.join(beside)}" if beside else ""
+    reached += f"; and {len(others) - len(beside)} tables after it" if len(others) > len(beside) else ""
     return [
         Finding(
             guard,
@@ -195,11 +204,10 @@ def _lineage(dbt: CompiledDbt) -> dict[str, tuple[int, int]]:
 
     The file does not tell: DuckDB numbers tables by name when it is opened again.
     """
-    steps = (pipeline.LEARNED, pipeline.BELIEVED, pipeline.ALLOCATED)
     nodes = {node.name: node for node in dbt.manifest.nodes.values() if node.resource_type == "model"}
     stages: dict[str, int] = {}
     for name in dbt.compiled():
-        own = next((number for number, tables in enumerate(steps, 1) if name in tables), 0)
+        own = next((number for number, tables in enumerate(STEPS, 1) if name in tables), 0)
         read = [one.split(".")[-1] for one in nodes[name].depends_on.nodes if one.startswith("model.")]
         stages[name] = max([own, *(stages[model] for model in read)])
     return {name: (stage, number) for number, (name, stage) in enumerate(stages.items())}

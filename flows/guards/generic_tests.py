@@ -12,6 +12,7 @@ LEAK_OF = {
     "never_goes_back": "filled_forward",
     "not_before": "early_fill",
     "spans_in_order": "test_in_train",
+    "spans_inside_windows": "test_in_train",
     "targets_withheld": "no_purge",
     "value_agrees": "untrue_profit",
 }

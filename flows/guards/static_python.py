@@ -79,7 +79,8 @@ def check_modules(modules: Mapping[str, str], exceptions: Iterable[Allowed] | No
 
 def modules_of(root: Path = ROOT) -> dict[str, str]:
     """The steps, and the flow that feeds them, by their path from the project's root."""
-    files = [*sorted((root / "python_steps").rglob("*.py")), root / "flows" / "pipeline.py"]
+    flows = [root / "flows" / "pipeline.py", root / "flows" / "prefect_flows.py"]
+    files = [*sorted((root / "python_steps").rglob("*.py")), *flows]
     return {file.relative_to(root).as_posix(): file.read_text("utf-8") for file in files}
 
 

@@ -242,6 +242,7 @@ class Reader:
         row = frozenset(scope.row)
         keys = self._keys(node, scope)
         is_counted = having is not None and bool(fact(self, having.this, scope).needs)
+        is_counted |= node.args.get("limit") is not None
         if keys is not None:
             pooled = {t for t in row if any("aggregated" in self.seen[n].tags for n in t.path)}
             if not any(col.axis != 0 for col in keys):

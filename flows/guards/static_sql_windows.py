@@ -90,11 +90,13 @@ def window(reader: Reader, node: exp.Window, scope: Scope, fact: Facts) -> Col:
         )
     leak = _leak(function, spec, direction, partition, order, skips_nulls, first)
     token = _token(reader, node, spec, scope, leak, reach)
-    if first.kind == KNOWN and isinstance(function, exp.Max | exp.Lead | exp.LastValue):
-        # The stamp goes as far as the window does.
+    if first.kind == KNOWN and isinstance(function, exp.Lead):
+        # The stamp goes as far as the window does, and is null where no row is there yet. A maximum is not:
+        # at the end of the data it is that of fewer rows, and rises later.
         covered = first.least | {token}
         return Col(axis=1, kind=KNOWN, needs=needs | {token}, least=covered, names=names, is_max=True)
-    return Col(axis=axis, kind=first.kind, needs=needs | {token}, names=names)
+    kept = _stamp(function, first)
+    return Col(axis=axis, kind=first.kind, needs=needs | {token}, least=kept, names=names)
 
 
 def resolved(node: exp.Window, scope: Scope) -> Spec:

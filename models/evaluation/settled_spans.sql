@@ -1,5 +1,6 @@
 -- Train and test spans in which every order of an asset is settled: one row per clock, plan, window_id,
--- span and symbol, known when the last of its profits is, and not before the span's last decision.
+-- span and symbol, known when the last of its profits is, and not before the span's last decision, nor before
+-- the window was laid.
 with
     spans as (
         select
@@ -8,7 +9,8 @@ with
             window_id,
             'train' as span,
             unnest(range(train_from_number, test_from_number)) as decision_number,
-            test_from_number - 1 as last_number
+            test_from_number - 1 as last_number,
+            known_at as laid_at
         from {{ ref("walk_forward_windows") }}
         union all
         select
@@ -17,7 +19,8 @@ with
             window_id,
             'test' as span,
             unnest(range(test_from_number, test_until_number)) as decision_number,
-            test_until_number - 1 as last_number
+            test_until_number - 1 as last_number,
+            known_at as laid_at
         from {{ ref("walk_forward_windows") }}
     ),
     settled as (
@@ -36,7 +39,7 @@ select
     bars.symbol,
     min(bars.decision_number) as from_number,
     max(bars.decision_number) + 1 as until_number,
-    greatest(max(settled.known_at), max(ends.decision_at)) as known_at
+    greatest(max(settled.known_at), max(ends.decision_at), max(spans.laid_at)) as known_at
 from spans
 inner join
     {{ ref("clock_instants") }} as ends

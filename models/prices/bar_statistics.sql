@@ -6,6 +6,7 @@ with
         select
             bars.*,
             ln(bars.close) as log_close,
+            case when assets.adjustment = 'none' then bars.close_base end as price_level,
             greatest(bars.log_return_base, 0) as gain,
             greatest(- bars.log_return_base, 0) as loss,
             case when abs(bars.normalised_return) >= 2 then sign(bars.log_return_base) else 0 end as shock,
@@ -23,6 +24,7 @@ with
             session_date,
             is_own,
             is_late,
+            price_level,
             log_close,
             count(*) over past_year >= bars_per_year as has_year,
             count(*) over past_quarter >= bars_per_quarter as has_quarter,
@@ -69,6 +71,7 @@ select
     session_date,
     is_late,
     close,
+    price_level,
     log_return_week,
     case when has_month then log_return_month end as log_return_month,
     case when has_quarter then log_return_quarter end as log_return_quarter,

@@ -10,6 +10,7 @@ select
     high,
     low,
     close,
+    close_base,
     volume,
     simple_return,
     log_return,

@@ -9,6 +9,7 @@ with
             registered.member_from,
             registered.member_until,
             registered.known_at,
+            registered.adjustment,
             registered.batch_id
         from {{ source("raw", "assets") }} as registered
         cross join {{ ref("run_bounds") }} as bounds
@@ -24,6 +25,7 @@ with
             member_from::date as member_from,
             member_until::date as member_until,
             known_at::timestamp as known_at,
+            coalesce(adjustment, 'none') as adjustment,
             0::bigint as batch_id
         from
             {{
@@ -37,6 +39,7 @@ with
                         "member_from",
                         "member_until",
                         "known_at",
+                        "adjustment",
                     ],
                 )
             }}
@@ -55,6 +58,7 @@ select
     assets.member_from,
     assets.member_until,
     assets.known_at as membership_known_at,
+    assets.adjustment,
     case
         when first_batches.batch_id = (select min(batch_id) from {{ source("raw", "batches") }})
         then '1900-01-01'::timestamp

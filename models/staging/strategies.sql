@@ -1,5 +1,5 @@
 -- What is tested: one row per strategy. Each signal is one by itself unless the seed says how to trade it. A
--- fitted strategy belongs to the plan it is fitted under, and is left out where no portfolio uses that plan.
+-- fitted strategy belongs to the plan it is fitted under, and is left out where that plan is not laid.
 with
     seeded as (
         select *
@@ -8,7 +8,7 @@ with
     found as (select unnest({{ plugin_names("signal") }}) as signal)
 select strategy, kind, source, plan, family, direction
 from seeded
-where plan is null or plan in (select plan from {{ ref("portfolios") }})
+where plan is null or plan in (select plan from {{ ref("laid_plans") }})
 union all
 select
     signal as strategy,

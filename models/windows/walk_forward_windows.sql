@@ -1,10 +1,11 @@
--- The walk-forward plan laid on the clock, forward from its start: one row per clock, plan and window_id.
+-- The walk-forward plans laid on the clock, forward from its start: one row per clock, plan and window_id.
 -- The test spans of is_disjoint windows tile time; the others overlap them.
 with
     numbered as (
         select
-            portfolios.clock,
-            portfolios.plan,
+            laid.clock,
+            laid.plan,
+            plans.kind,
             plans.train,
             plans.test,
             plans.step,
@@ -12,13 +13,15 @@ with
             unnest(
                 range(0, divide((select max(decision_number) from {{ ref("clock_instants") }}), plans.step))
             ) as window_id
-        from (select distinct clock, plan from {{ ref("portfolios") }}) as portfolios
-        inner join {{ ref("walk_forward_plans") }} as plans on plans.plan = portfolios.plan
+        from {{ ref("laid_plans") }} as laid
+        inner join {{ ref("walk_forward_plans") }} as plans on plans.plan = laid.plan
     ),
     placed as (
         select
             numbered.*,
-            1 + numbered.window_id * numbered.step as train_number,
+            case
+                when numbered.kind = 'expanding' then 1 else 1 + numbered.window_id * numbered.step
+            end as train_number,
             1 + numbered.window_id * numbered.step + numbered.train as test_number
         from numbered
     )

@@ -42,7 +42,9 @@ ASSETS = {
     "member_from": "day",
     "member_until": "day",
     "known_at": "instant",
+    "adjustment": "text",
 }
+ADJUSTMENTS = ("none", "splits", "splits_and_dividends")
 HOLDINGS = {"symbol": "text", "weight": "number"}
 # What a file may call a column, by preference; all else goes by its own name.
 NAMES_IN_FILES = {"session_date": ("date", "session_date"), "vendor": ("vendor", "source")}

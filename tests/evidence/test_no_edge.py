@@ -25,7 +25,7 @@ from flows.guards.compiled import CompiledDbt
 from tests.worlds import moods, trends, walks
 from tests.worlds.landed import Landed, land
 
-FREE = "extends: default\nclock: free\n"
+FREE = "extends: default\nclock: free\ncompared_plans: []\n"
 SHORT = FREE + "plan: short\n"
 FIRST = dt.date(2014, 1, 1)
 MIXED = {"crypto": 6, "equity": 8, "fx": 6}

@@ -1,4 +1,4 @@
-"""Nothing anticipates, on real bars: the sample cut off at two instants, every table and step, bit for bit."""
+"""Nothing anticipates, on real bars: the sample cut off at two instants, in every table and step."""
 
 import datetime as dt
 

@@ -1,5 +1,5 @@
 {# train_from < train_until <= test_from < test_until, the embargo before the test, and lengths as the plan says,
-   counted in decisions of the clock. #}
+   counted in decisions of the clock; the train span of an expanding plan grows by a step a window. #}
 {% test spans_in_order(model) %}
     select model.*
     from {{ model }} as model
@@ -11,7 +11,7 @@
             and model.test_from < model.test_until
             and model.embargo_at < model.test_from
         )
-        or plans.train <> (
+        or plans.train + case when plans.kind = 'expanding' then model.window_id * plans.step else 0 end <> (
             select count(*)
             from {{ ref("clock_instants") }} as instants
             where

@@ -13,7 +13,33 @@ MUTANTS = Path(__file__).parent / "mutants"
 PARTS = ("flows", "macros", "models", "python_steps", "seeds", "tests")
 LANDING = ("seeds/", "flows/landing.py", "python_steps/adapters/")
 LANDING_STEPS = ("land_bars", "landing_sql", "register_assets", "study")
-ROWS = range(1, 26)
+FAMILIES = {
+    1: "window that looks ahead",
+    2: "statistic over the whole sample",
+    3: "backfill, interpolation",
+    4: "survivorship",
+    5: "restated values",
+    6: "adjusted prices",
+    7: "event time for knowledge time",
+    8: "closes that are not simultaneous",
+    9: "label at the open, unclosed candle",
+    10: "time zone, summer time",
+    11: "fill on the bar of the signal, or before the decision",
+    12: "optimistic fill, sample chosen by outcome",
+    13: "overlapping labels without purge, no embargo",
+    14: "test row in training",
+    15: "folds anchored at the end of the data",
+    16: "strategy weights from test spans or later windows",
+    17: "choice after seeing everything",
+    18: "smoothed regimes",
+    19: "covariance, scaler, imputer fitted on everything",
+    20: "profit used before it is known",
+    21: "target among the features",
+    22: "clock of the loader",
+    23: "state of what was built before",
+    24: "cache of the orchestrator",
+    25: "fill-forward by calendar",
+}
 
 
 @dataclass(frozen=True)
@@ -74,17 +100,17 @@ def read(file: Path) -> Mutant:
     wanted = {"what", "edits"} | (set() if is_harmless else {"leak", "guard", "place"})
     if not wanted <= said.keys() <= wanted | ({"cut"} if not is_harmless else set()):
         raise ValueError(f"{file.name}: has {', '.join(said)}; expected {', '.join(sorted(wanted))}")
-    if not is_harmless and said["leak"] not in ROWS:
-        raise ValueError(f"{file.name}: leak {said['leak']} is no row of the table, which has 1 to 25")
+    if not is_harmless and said["leak"] not in FAMILIES:
+        raise ValueError(f"{file.name}: leak {said['leak']} is unknown; expected 1 to 25")
     edits = tuple(Edit(edit["file"], edit["from"] or "", edit["to"]) for edit in said.pop("edits"))
     return Mutant(name=file.stem, edits=edits, is_harmless=is_harmless, **said)
 
 
-def copy_project(folder: Path) -> None:
+def copy_project(folder: Path, source: Path = PROJECT) -> None:
     """A copy of all that a run and its guards need, the catalogue left out."""
     for part in PARTS:
-        shutil.copytree(PROJECT / part, folder / part, ignore=shutil.ignore_patterns("mutants", "sample"))
-    for file in PROJECT.iterdir():
+        shutil.copytree(source / part, folder / part, ignore=shutil.ignore_patterns("mutants", "sample"))
+    for file in source.iterdir():
         if file.suffix in {".yml", ".toml", ".lock"}:
             shutil.copy(file, folder)
 

@@ -1,12 +1,11 @@
 """Scores the guards: each mutant on a copy of the project, the guard that should fire first.
 
-Run it with `python -m tests.leakage.score [NAME ...]`; it writes SCORE.md when it ran all of the catalogue.
-This process imports libraries and none of the project's packages; each trial is a fork that imports them from
-its own copy.
+Run it with `python -m tests.leakage.score [NAME ...]`; after all of the catalogue it writes SCORE.md. This
+process imports libraries and none of the project's packages; each trial is a fork that imports them from its
+own copy, so that a trial costs no start-up.
 """
 
 import argparse
-import dataclasses
 import importlib
 import json
 import multiprocessing
@@ -15,13 +14,12 @@ import shutil
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tests.leakage.catalogue import Mutant, apply, catalogue, copy_project
-from tests.leakage.score_report import Trial, failures, page, shown
+from tests.leakage.score_report import Trial, page, shown
 
 LIBRARIES = (
     *("dbt.cli.main", "dbt.adapters.duckdb", "duckdb", "pandas", "pyarrow.parquet", "yaml", "pydantic"),
@@ -33,73 +31,88 @@ AT_ONCE = 2
 SCORE = Path(__file__).parent / "SCORE.md"
 
 
-def score(mutants: Sequence[Mutant], at_once: int = AT_ONCE) -> Iterator[Trial]:
-    """Try each mutant, as they come; the world is landed once for all that do not land again."""
+def score(mutants: Sequence[Mutant], *, is_first_only: bool = False) -> Iterator[Trial]:
+    """Try each mutant, and give the trials as they end.
+
+    The small world is told, and the project parsed and compiled, once for all edits that touch neither.
+    """
     for library in LIBRARIES:
         importlib.import_module(library)
     with tempfile.TemporaryDirectory(prefix="mutants-") as place:
         folder = Path(place)
-        context = multiprocessing.get_context("fork")
-        with context.Pool(at_once, maxtasksperchild=1) as pool:
-            pool.apply(_landed, (folder,))
-            jobs = [(number, mutant, folder) for number, mutant in enumerate(mutants)]
+        with multiprocessing.get_context("fork").Pool(AT_ONCE, maxtasksperchild=1) as pool:
+            pool.apply(_land, (folder,))
+            jobs = [(number, mutant, folder, is_first_only) for number, mutant in enumerate(mutants)]
             for number, said in pool.imap_unordered(_tried, jobs, chunksize=1):
                 yield Trial(mutants[number], **said)
 
 
-def _landed(folder: Path) -> None:
+def _land(folder: Path) -> None:
     copy_project(folder / "original")
     _enter(folder / "original").land(folder / "world")
 
 
-def _tried(job: tuple[int, Mutant, Path]) -> tuple[int, dict[str, Any]]:
-    """What the guards say of one mutant, by its number; a build that fails is `broken`."""
-    number, mutant, folder = job
+def _tried(job: tuple[int, Mutant, Path, bool]) -> tuple[int, dict[str, Any]]:
+    """What the guards say of one mutant, by its number, as plain values: the fork has other classes."""
+    number, mutant, folder, is_first_only = job
     project = folder / mutant.name
-    found: dict[str, Any] = {"guard": None, "finding": None, "named": False, "broken": None}
+    said: dict[str, Any] = {"guard": None, "finding": None, "is_named": False, "broken": None}
     try:
-        copy_project(project)
+        copy_project(project, folder / "original")
         apply(mutant, project)
-        found |= _enter(project).tried(mutant, folder / "world", bool(os.environ.get("MUTANTS_FIRST")))
-    except BaseException as error:  # whatever a mutant breaks is a result, not an end of the score
-        found["broken"] = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        if os.environ.get("MUTANTS_TRACE"):
-            traceback.print_exc()
+        said |= _enter(project).tried(mutant, folder / "world", is_first_only)
+    except Exception as error:
+        said["broken"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
     shutil.rmtree(project, ignore_errors=True)
-    return number, found | {"seconds": time.process_time()}
+    return number, said | {"seconds": time.process_time()}
 
 
 def _enter(project: Path) -> Any:
-    """Make a copy the project of this process, and give its trial module."""
+    """Make a copy the project of this process, and give its module of trials."""
     for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
         del sys.modules[name]
     os.chdir(project)
-    sys.path[:] = [str(project), *(entry for entry in sys.path if entry and Path(entry) != Path(project))]
+    sys.path.insert(0, str(project))
     importlib.invalidate_caches()
     return importlib.import_module("tests.leakage.trial")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the table, and write SCORE.md when all of the catalogue was tried; 1 where the guards failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help="mutants to try; all unless given")
-    parser.add_argument("--json", type=Path, help="where to write the trials, for tests to read")
+    """Print a line for each trial; 1 where a mutant lives or a harmless edit is flagged."""
+    parser = argparse.ArgumentParser(description="Score the guards against leaks.")
+    parser.add_argument("names", nargs="*", help="what to try of the catalogue; all of it unless given")
+    parser.add_argument("--first-only", action="store_true", help="run no guard but the one expected to fire")
+    parser.add_argument("--json", type=Path, help="where to write the outcomes by name")
     wanted = parser.parse_args(arguments)
     began = time.perf_counter()
-    chosen = [one for one in catalogue() if not wanted.names or one.name in wanted.names]
-    trials = []
-    for trial in score(chosen):
+    chosen = [mutant for mutant in catalogue() if not wanted.names or mutant.name in wanted.names]
+    trials: list[Trial] = []
+    for trial in score(_longest_first(chosen), is_first_only=wanted.first_only):
         trials.append(trial)
-        print(f"{len(trials):4d}/{len(chosen)} {shown(trial)}", flush=True)  # noqa: T201 - it is a command
-    trials.sort(key=lambda trial: trial.mutant.name)
+        say(f"{len(trials):3d} of {len(chosen)}  {shown(trial)}")
     seconds = time.perf_counter() - began
+    trials.sort(key=lambda trial: trial.mutant.name)
     if wanted.json:
-        wanted.json.write_text(json.dumps([dataclasses.asdict(trial) for trial in trials]), "utf-8")
-    if not wanted.names:
+        said = {trial.mutant.name: [trial.outcome, trial.broken or trial.finding] for trial in trials}
+        wanted.json.write_text(json.dumps(said), "utf-8")
+    if not wanted.names and not wanted.first_only:
         SCORE.write_text(page(trials, seconds), "utf-8")
-    said = failures(trials)
-    print("\n".join([*said, f"{len(trials)} tried in {seconds:.0f} s, {len(said)} failed"]))  # noqa: T201
-    return 1 if said else 0
+    bad = [trial for trial in trials if not trial.is_good]
+    for trial in bad:
+        say(f"{trial.outcome}: {trial.mutant.name}")
+    say(f"{len(trials)} tried in {seconds:.0f} s, {len(bad)} not as they should be")
+    return 1 if bad else 0
+
+
+def say(line: str) -> None:
+    """A line of the table, at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _longest_first(mutants: Sequence[Mutant]) -> list[Mutant]:
+    """Harmless edits run every guard, so they begin."""
+    return sorted(mutants, key=lambda mutant: not mutant.is_harmless)
 
 
 if __name__ == "__main__":

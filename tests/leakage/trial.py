@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from flows import pipeline
-from flows.guards import counterfactual, generic_tests
+from flows.guards import canaries, counterfactual, generic_tests, identity, static_python, static_sql
 from flows.guards.compare import differences
 from flows.guards.compiled import CompiledDbt
 from flows.guards.counterfactual import Origin, told_by
 from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
 from python_steps import policy as policies
+from tests.leakage import landed
 from tests.leakage.catalogue import Mutant
+from tests.worlds import canaries as planted
 from tests.worlds import small
+
+TARGET = "target_exposures"
 
 # Leaks that generic tests find in the geometry of windows.
 GEOMETRY = ("no_purge", "test_in_train")
@@ -110,7 +114,7 @@ class Bench:
     @cached_property
     def tested(self) -> list[Finding]:
         """What dbt's generic tests find in the whole."""
-        return generic_tests.check(self.dbt, self.whole, [self.until] if self.until else [])
+        return generic_tests.check(self.dbt, self.whole, [self.place] if self.place else [])
 
 
 def land(folder: Path) -> None:
@@ -138,14 +142,10 @@ def tried(mutant: Mutant, told: Path, is_first_only: bool = False) -> dict[str, 
             break
         if number == 1 and bench.place:
             bench = Bench(folder / "all", bench.origin.file, bench.dbt, mutant, None)
-        try:
-            found = list(GUARDS[guard](bench))
-        except ImportError:
-            continue
-        for finding in found:
+        for finding in GUARDS[guard](bench):
             is_named = mutant.is_harmless or mutant.is_named_by(str(finding))
             if is_named or not said:
-                said = {"guard": guard, "finding": str(finding), "named": is_named}
+                said = {"guard": guard, "finding": str(finding), "is_named": is_named}
             if is_named:
                 return said
     return said
@@ -165,15 +165,13 @@ def _bench(folder: Path, mutant: Mutant, told: Path, place: str | None) -> Bench
 
 
 def _sql(bench: Bench) -> list[Finding]:
-    from flows.guards import static_sql
-
-    return static_sql.check(bench.dbt)
+    bench.dbt.compile()
+    models, sources = static_sql.compiled(bench.dbt.manifest)
+    return static_sql.check_models(models, sources, only=static_sql.upstream([TARGET], models)).findings
 
 
 def _python(bench: Bench) -> list[Finding]:
-    from flows.guards import static_python
-
-    return static_python.check(Path.cwd())
+    return static_python.check_modules(static_python.modules_of()).findings
 
 
 def _tests(bench: Bench) -> list[Finding]:
@@ -185,9 +183,8 @@ def _geometry(bench: Bench) -> list[Finding]:
 
 
 def _identity(bench: Bench) -> list[Finding]:
-    from flows.guards import identity
-
-    return identity.check(bench.whole)
+    told = landed.check(bench.told, bench.origin.file) if bench.mutant.lands else []
+    return told + identity.check(bench.whole)
 
 
 def _cut_off(bench: Bench) -> Iterator[Finding]:
@@ -228,12 +225,9 @@ def _compared(guard: str, leak: str, whole: Path, other: Path, how: str) -> list
 
 
 def _canary(bench: Bench) -> list[Finding]:
-    from flows.guards import canaries
-    from tests.worlds.canaries import CANARIES, landed
-
-    told = landed(bench.folder / "canaries")
+    told = planted.landed(bench.folder / "canaries")
     bench.dbt.on(told.file).run(select=["+strategy_pnl"])
-    return canaries.check(told.file, CANARIES)
+    return canaries.check(told.file, planted.CANARIES)
 
 
 GUARDS: dict[str, Callable[[Bench], Any]] = {

@@ -31,7 +31,7 @@ def regimes(**changes) -> pd.DataFrame:
 
 def assets(**changes) -> pd.DataFrame:
     columns = {"batch_id": 1, "symbol": "X", "asset_class": "fx", "venue": "V", "currency": "USD"}
-    columns |= {"member_from": None, "member_until": None, "known_at": None}
+    columns |= {"member_from": None, "member_until": None, "known_at": None, "adjustment": "none"}
     return pd.DataFrame([columns | changes])
 
 

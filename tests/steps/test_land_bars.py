@@ -433,7 +433,7 @@ def test_an_unknown_symbol_is_registered_with_the_class_of_its_row(world: World)
         "symbol, asset_class, date, close\nVOLV, equity, 2019-01-02, 5\nAAPL, , 2019-01-02, 9"
     )
     assert report.registered == ("VOLV",)
-    assert world.rows("from raw.assets") == [(1, "VOLV", "equity", "XNYS", "USD", None, None, None)]
+    assert world.rows("from raw.assets") == [(1, "VOLV", "equity", "XNYS", "USD", None, None, None, "none")]
     assert world.land("symbol, date, close\nVOLV, 2019-01-03, 6").registered == ()
 
 
@@ -454,6 +454,21 @@ def test_an_unknown_symbol_may_come_with_a_file_of_assets(world: World):
         (at("2019-01-02 13:15"),)
     ]
     assert not world.land(text, asset_file=world.deliver_assets(assets)).has_batch
+
+
+def test_what_prices_are_adjusted_for_is_as_the_file_says_or_as_known(world: World):
+    assets = """
+    symbol, asset_class, adjustment
+    VOLV, equity, splits
+    ABB, equity,
+    AAPL, equity,
+    """
+    text = "symbol, date, close\nVOLV, 2019-01-02, 5\nABB, 2019-01-02, 6\nAAPL, 2019-01-02, 7"
+    world.land(text, asset_file=world.deliver_assets(assets))
+    assert world.rows("select symbol, adjustment from raw.assets order by symbol") == [
+        ("ABB", "none"),
+        ("VOLV", "splits"),
+    ]
 
 
 def test_a_membership_that_ends_is_a_new_row_and_the_last_one_counts(world: World):
@@ -501,10 +516,16 @@ def test_an_asset_that_cannot_be_placed_is_one_clear_line(world: World, rows: st
         ),
         ("AAPL, equity, FX", "assets.csv: row 1: AAPL is known with venue XNYS"),
         ("cash, equity, XNYS", "assets.csv: row 1: symbol 'cash'"),
+        (
+            "VOLV, equity, XNYS, some",
+            "assets.csv: row 1: adjustment 'some' is unknown; expected none or splits or splits_and_div",
+        ),
+        ("AAPL, equity, XNYS, none", "assets.csv: row 1: AAPL is known with adjustment 'splits_and_div"),
     ],
 )
 def test_a_bad_asset_file_is_one_clear_line(world: World, row: str, said: str):
-    assets = world.deliver_assets(f"symbol, asset_class, venue\n{row}")
+    columns = "symbol, asset_class, venue" + ", adjustment" * (row.count(",") > 2)
+    assets = world.deliver_assets(f"{columns}\n{row}")
     with pytest.raises(InputError, match=said):
         world.land(TWO_DAYS, asset_file=assets)
 

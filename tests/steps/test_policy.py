@@ -93,3 +93,11 @@ def test_the_hash_hangs_on_what_is_said_and_not_on_how_or_where(tmp_path):
     program = "from python_steps import policy; print(policy.digest(policy.load('global')[1]))"
     again = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert again.stdout.strip() == policy.digest(policy.load("global")[1])
+
+
+def test_a_plan_is_laid_once_and_the_one_that_decides_comes_first(tmp_path):
+    (tmp_path / "mine.yml").write_text("extends: default\nplan: short\n")
+    (tmp_path / "alone.yml").write_text("extends: default\ncompared_plans: []\n")
+    assert policy.load(tmp_path / "mine.yml")[1].laid_plans == ("short", "expanding")
+    assert policy.load("global")[1].laid_plans == ("default", "expanding", "short")
+    assert policy.load(tmp_path / "alone.yml")[1].laid_plans == ("default",)

@@ -48,27 +48,28 @@ def land(folder: Path, bars: pd.DataFrame, policy: str, assets: pd.DataFrame | N
         portfolio=str(folder / "world.yml"),
         bars=[folder / "bars.parquet"],
         assets=folder / "assets.csv" if assets is not None else None,
+        lock_wait=0,
     )
     name, rules = policies.load(request.portfolio)
-    con = warehouse.connect(folder / PUBLISHED)
+    file = folder / PUBLISHED
+    con = warehouse.connect(file)
     try:
         warehouse.create_tables(con)
-        about = {"batch_id": next_batch_id(con), "run_id": name}
-        as_of = landing.land(con, request, name, rules, loaded_at=WALL_CLOCK, **about).as_of
+        batch_id = next_batch_id(con)
+        told = landing.land(con, request, name, rules, batch_id=batch_id, run_id=name, loaded_at=WALL_CLOCK)
         rebalance.begin(
             con,
             run_id=name,
             portfolio=name,
             policy=rules,
-            as_of=as_of,
-            batch_until=about["batch_id"],
+            as_of=told.as_of,
+            batch_until=batch_id,
             started_at=WALL_CLOCK,
             holdings={},
         )
     finally:
         con.close()
-    run = pipeline.Run(folder / PUBLISHED, name, name, rules, pd.Timestamp(as_of), about["batch_id"])
-    return Landed(folder / PUBLISHED, run)
+    return Landed(file, pipeline.Run(file, name, name, rules, pd.Timestamp(told.as_of), batch_id))
 
 
 def _silent(*_: object, **__: object) -> None:

@@ -65,6 +65,7 @@ CUTS = {
     "the day summer time begins": dt.datetime(2017, 3, 26, 12),
     "as a session closes, before its lag": dt.datetime(2017, 4, 5, 20, 10),
     "on the ex-date of a dividend, before its open": DIVIDEND[3] + HOUR,
+    "at the first decision after a test span": dt.datetime(2017, 5, 19, 14),
     "after the ex-date of a split, before it is told": dt.datetime(2017, 6, 6, 22),
     "a minute after the split is told": SPLIT[3] + MINUTE,
     "a minute before the restatement": RESTATED[3] - MINUTE,

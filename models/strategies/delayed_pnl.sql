@@ -1,0 +1,45 @@
+-- Profit of each strategy on each asset if all knowledge came later, from the fills and at the costs of the
+-- same orders: one row per clock, delay, strategy, symbol and decision_at of a filled order.
+with
+    filled as (
+        select
+            positions.*,
+            coalesce(lag(positions.position) over by_fill, 0) as previous_position,
+            returns.unit_return,
+            returns.cost_rate,
+            returns.is_closing,
+            returns.known_at as return_known_at
+        from {{ ref("order_returns") }} as returns
+        inner join
+            {{ ref("delayed_positions") }} as positions
+            on positions.clock = returns.clock
+            and positions.symbol = returns.symbol
+            and positions.decision_at = returns.decision_at
+        window
+            by_fill as (
+                partition by positions.clock, positions.delay, positions.strategy, positions.symbol
+                order by positions.decision_at
+            )
+    ),
+    turned as (
+        select
+            *,
+            abs(position - previous_position) + case when is_closing then abs(position) else 0 end as turnover
+        from filled
+    )
+select
+    clock,
+    delay,
+    strategy,
+    symbol,
+    decision_at,
+    decision_number,
+    position,
+    unit_return,
+    position * unit_return as gross_return,
+    turnover,
+    turnover * cost_rate as cost,
+    position * unit_return - turnover * cost_rate as net_return,
+    position <> 0 and sign(position) <> sign(previous_position) as is_trade,
+    return_known_at as known_at
+from turned

@@ -99,6 +99,9 @@ def test_a_deployment_run_publishes_where_up_was_called_a_second_is_cancelled_an
         api = {"PREFECT_API_URL": f"http://127.0.0.1:{port}/api"}
         assert status_without_password(port) == HTTPStatus.UNAUTHORIZED
         api |= {"PREFECT_API_AUTH_STRING": auth}
+        deployed = run("prefect", "deployment", "ls", cwd=tmp_path, **api).stdout
+        assert "rebalance/daily" in deployed
+        assert "leakcheck/weekly" in deployed
         told = ("--param", 'bars=["trees.csv"]', "--param", "portfolio=trees.yml", "--watch")
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()

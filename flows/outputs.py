@@ -12,6 +12,7 @@ import pandas as pd
 import yaml
 
 from flows.absences import CHANCES_SQL, REJECTED_SQL, STAGES_SQL
+from flows.evaluation_rows import COSTS_SQL, INTERVALS_SQL, PLAN_SQL, RECORDS_SQL, SCENARIOS_SQL, UNIVERSE_SQL
 from flows.publish import write_atomically
 from python_steps import policy as policies
 from python_steps import warehouse
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 CASH = "CASH"
+LINE = 150
 
 
 class NothingPublished(LookupError):
@@ -31,9 +33,11 @@ class NothingPublished(LookupError):
 class Evidence:
     """Published rows of one decision, and of the portfolio's past up to it.
 
-    `past`: decision_at, net_return, nav, drawdown, turnover, is_active (something risky was held), in
-    order of decision_at. `chances`, `rejected` and `stages` are those of flows/absences.py. The other frames
-    hold the rows of the decision, in order of their key.
+    `past`: decision_at, net_return, cost, nav, drawdown, turnover, is_active (something risky was held),
+    is_live (not made in hindsight), in order of decision_at. `chances`, `rejected` and `stages` are those of
+    flows/absences.py; `scenarios`, `intervals`, `records`, `costs`, `plan` and `universe` those of
+    flows/evaluation_rows.py. The other frames hold the rows of the decision, in order of their key. Nothing
+    here was known after the decision, so a later landing changes no file of it.
     """
 
     portfolio: str
@@ -51,6 +55,12 @@ class Evidence:
     chances: pd.DataFrame  # what each asset had on its way to a weight
     rejected: pd.DataFrame  # strategies not let in, nearest first
     stages: pd.DataFrame  # the waterfall, summed over each class
+    scenarios: pd.DataFrame  # what the portfolio would have earned otherwise
+    intervals: pd.DataFrame  # the newest of the portfolio and of each strategy
+    records: pd.DataFrame  # the newest test record of each strategy, plan and scenario
+    costs: pd.DataFrame  # one way, by class
+    plan: dict[str, Any]  # the row of walk_forward_plans
+    universe: pd.DataFrame  # every asset that the portfolio could hold so far
 
 
 def gather(
@@ -63,13 +73,15 @@ def gather(
         raise NothingPublished(f"no {which} of {portfolio} is published here")
     decision = found.iloc[0]
     at = decision.decision_at.to_pydatetime()
+    policy = policies.Policy.model_validate_json(decision.policy_json)
+    clock, plan = {"clock": policy.clock}, {"plan": policy.plan}
     return Evidence(
         portfolio=portfolio,
         decision_at=at,
         rebalance_date=decision.rebalance_date.date(),
         as_of=decision.as_of.to_pydatetime(),
         decisions_per_year=float(decision.decisions_per_year),
-        policy=policies.Policy.model_validate_json(decision.policy_json),
+        policy=policy,
         exposures=_rows(con, EXPOSURES_SQL, portfolio, at),
         allocation=_plain(_rows(con, ALLOCATION_SQL, portfolio, at).iloc[0].to_dict()),
         stops=_rows(con, STOPS_SQL, portfolio, at),
@@ -79,18 +91,26 @@ def gather(
         chances=_rows(con, CHANCES_SQL, portfolio, at),
         rejected=_rows(con, REJECTED_SQL, portfolio, at),
         stages=_rows(con, STAGES_SQL, portfolio, at),
+        scenarios=_rows(con, SCENARIOS_SQL, portfolio, at),
+        intervals=_rows(con, INTERVALS_SQL, portfolio, at, **clock, **plan),
+        records=con.execute(RECORDS_SQL, {"at": at} | clock).df(),
+        costs=con.execute(COSTS_SQL, clock).df(),
+        plan=con.execute(PLAN_SQL, plan).df().iloc[0].to_dict(),
+        universe=_rows(con, UNIVERSE_SQL, portfolio, at),
     )
 
 
 def render(evidence: Evidence) -> dict[str, bytes]:
     """The side files by name. The same evidence gives the same bytes."""
+    from flows.validation import validation_document  # which reads what stands here
+
     exposures = exposures_document(evidence)
     return {
         "exposures.json": (
             json.dumps(exposures, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         ).encode(),
         "exposures.yaml": _yaml(exposures),
-        "validation_report.yaml": _yaml(validation_document(evidence)),
+        "validation_report.yaml": _yaml(validation_document(evidence), _Compact),
     }
 
 
@@ -124,27 +144,6 @@ def exposures_document(evidence: Evidence) -> dict[str, Any]:
             "portfolio_risk": {name: _number(log[name]) for name in ("volatility", "var_95", "es_95")},
             "stop_conditions": [_stop(stop) for stop in latched(evidence).to_dict("records")],
         },
-    }
-
-
-def validation_document(evidence: Evidence) -> dict[str, Any]:
-    """How far to believe it: the portfolio's own past after costs, and the signs of overfitting."""
-    from python_steps import weigh_strategies  # heavy, and not needed to show exposures
-
-    past = evidence.past
-    metrics = ("train_test_gap", "cv_stability", "regime_consistency")
-    return {
-        "validation_report": {
-            "generated_at": stamp(evidence.as_of),
-            "walk_forward_results": {
-                "sharpe_ratio": annual_sharpe(past.net_return.to_numpy(), evidence.decisions_per_year),
-                "sortino_ratio": sortino(past.net_return.to_numpy(), evidence.decisions_per_year),
-                "max_drawdown": max_drawdown(past.net_return.to_numpy()),
-                "win_rate": win_rate(past.net_return.to_numpy(), past.is_active.to_numpy(dtype=bool)),
-            },
-            "overfit_metrics": {name: overall(evidence.overfit, name) for name in metrics},
-            "warnings": list(weigh_strategies.warnings(evidence.overfit, evidence.policy)),
-        }
     }
 
 
@@ -212,14 +211,27 @@ def _plain(row: dict[Any, Any]) -> dict[str, Any]:
     return {str(key): None if pd.isna(value) else value for key, value in row.items()}
 
 
-def _yaml(document: dict[str, Any]) -> bytes:
-    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1_000).encode()
+class _Compact(yaml.SafeDumper):
+    """Writes a mapping of plain values on one line, where it fits."""
+
+
+def _mapping(dumper: yaml.SafeDumper, mapping: dict[str, Any]) -> yaml.Node:
+    is_short = len(str(mapping)) <= LINE and not any(isinstance(v, dict | list) for v in mapping.values())
+    return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=is_short)
+
+
+_Compact.add_representer(dict, _mapping)
+
+
+def _yaml(document: dict[str, Any], dumper: type[yaml.SafeDumper] = yaml.SafeDumper) -> bytes:
+    said = yaml.dump(document, Dumper=dumper, sort_keys=False, allow_unicode=True, width=1_000)
+    return str(said).encode()
 
 
 def _rows(
-    con: "duckdb.DuckDBPyConnection", query: str, portfolio: str, at: dt.datetime | None
+    con: "duckdb.DuckDBPyConnection", query: str, portfolio: str, at: dt.datetime | None, **more: str
 ) -> pd.DataFrame:
-    return con.execute(query, {"portfolio": portfolio, "at": at}).df()
+    return con.execute(query, {"portfolio": portfolio, "at": at} | more).df()
 
 
 def open_published(folder: Path) -> "duckdb.DuckDBPyConnection":
@@ -261,23 +273,19 @@ EXCLUDED_SQL = """
 OVERFIT_SQL = """
     select * from main.overfit_metrics where portfolio = $portfolio and decision_at = $at order by strategy
 """
-# A period is active if something risky was held at its start or at its end.
 PAST_SQL = """
-    with held as (
-        select decision_at, bool_or(symbol <> 'CASH' and held_units <> 0) as is_held
-        from main.target_exposures
-        where portfolio = $portfolio and decision_at <= $at
-        group by decision_at
-    )
     select
-        decision_at,
-        net_return,
-        nav,
-        drawdown,
-        turnover,
-        coalesce(is_held, false) or coalesce(lag(is_held) over (order by decision_at), false) as is_active
-    from main.portfolio_returns
-    left join held using (decision_at)
-    where portfolio = $portfolio and decision_at <= $at
+        returns.decision_at,
+        returns.net_return,
+        returns.cost,
+        returns.nav,
+        returns.drawdown,
+        returns.turnover,
+        plain.is_active,
+        not decisions.is_backtest as is_live
+    from main.portfolio_returns as returns
+    inner join main.decisions as decisions using (portfolio, decision_at)
+    inner join main.portfolio_scenarios as plain using (portfolio, decision_at)
+    where portfolio = $portfolio and decision_at <= $at and plain.scenario = 'plain'
     order by decision_at
 """

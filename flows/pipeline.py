@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ BELIEVED = (
     "confidences",
 )
 ALLOCATED = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
+MEASURED = ("metric_intervals",)
 DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 
 Note = Callable[..., Any]
@@ -66,6 +68,10 @@ def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True) -> int:
         allocate(run, decisions)
     build(select=_downstream(ALLOCATED))
     note("Exposures allocated", decisions=len(decisions))
+    with one_thread():
+        intervals = bootstrap(run)
+    build(select=_downstream(MEASURED))
+    note("Intervals drawn", rows=intervals)
     return len(decisions)
 
 
@@ -257,6 +263,41 @@ def allocate(run: Run, decisions: pd.DataFrame) -> None:
         )
         for table, rows in decide(inputs, run.policy, portfolio, run.run_id, per_year).items():
             warehouse.write(con, f"steps.{table}", rows)
+
+
+def bootstrap(run: Run) -> int:
+    """Draw the intervals of every record that has none yet, and return how many rows that made."""
+    from python_steps.bootstrap_intervals import bootstrap as draw
+    from python_steps.bootstrap_intervals import portfolio_records, strategy_records
+
+    clock, plan = run.policy.clock, run.policy.plan
+    with _connected(run) as con:
+        read = _reader(con)
+        windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
+        strategies = read("strategies")
+        strategies = strategies[strategies["plan"].isna() | (strategies["plan"] == plan)]
+        mine = strategies["strategy"].tolist()
+        records = strategy_records(
+            read(
+                "group_returns",
+                lambda t: (t.clock == clock) & (t.scenario == "plain") & t.strategy.isin(mine),
+            ),
+            read("group_spans", lambda t: (t.clock == clock) & (t.plan == plan) & (t.span == "record")),
+            windows[windows["is_disjoint"]],
+        )
+        returns = read("portfolio_returns", lambda t: t.portfolio == run.portfolio)
+        rows = draw(
+            chain(records, portfolio_records(returns, windows, run.portfolio)),
+            read("steps.metric_intervals", lambda t: (t.clock == clock) & (t.plan == plan)),
+            clock=clock,
+            plan=plan,
+            run_id=run.run_id,
+            as_of=run.as_of,
+            decisions_per_year=float(
+                read("clocks", lambda t: t.clock == clock)["decisions_per_year"].iloc[0]
+            ),
+        )
+        return warehouse.write(con, "steps.metric_intervals", rows)
 
 
 def _estimate_overfit(

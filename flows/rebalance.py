@@ -154,6 +154,10 @@ def forget(run: pipeline.Run) -> None:
             con.execute(
                 f"delete from steps.{table} where portfolio = $portfolio", {"portfolio": run.portfolio}
             )
+        con.execute(
+            "delete from steps.metric_intervals where kind = 'portfolio' and subject = $portfolio",
+            {"portfolio": run.portfolio},
+        )
     finally:
         con.close()
 

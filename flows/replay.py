@@ -32,7 +32,10 @@ VISIBLE = {
     "raw.runs": "run_number <= $run_number",
     "raw.resets": "reset_at <= $as_of",
     "steps.trials": f"first_run_id {EARLIER}",
-    **{f"steps.{table}": f"run_id {EARLIER}" for table in pipeline.LEARNED + pipeline.DECIDED},
+    **{
+        f"steps.{table}": f"run_id {EARLIER}"
+        for table in (*pipeline.LEARNED, *pipeline.DECIDED, *pipeline.MEASURED)
+    },
 }
 
 

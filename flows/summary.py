@@ -10,19 +10,25 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.absences import absences
-from flows.outputs import (
-    CASH,
-    Evidence,
-    annual_sharpe,
-    latched,
-    max_drawdown,
-    overall,
-    stamp,
-    validation_document,
-)
+from flows.outputs import CASH, Evidence, latched, overall, stamp
 from flows.requests import RunResult
+from flows.validation import portfolio_intervals, results, scenarios, validation_document
 
 CHANGES_SHOWN = 5
+METRICS = {
+    "sharpe_ratio": ("Sharpe", ".2f"),
+    "sortino_ratio": ("Sortino", ".2f"),
+    "max_drawdown": ("drawdown", ".1%"),
+    "win_rate": ("win rate", ".1%"),
+}
+HEADINGS = {
+    "costs_2x": "costs x2",
+    "costs_3x": "costs x3",
+    "fill_to_fill": "by fills",
+    "delayed_bar": "bar late",
+    "delayed_day": "day late",
+}
+CAPTION = "bar late and day late: older weights, order by order; compare them with by fills"
 
 
 def show(evidence: Evidence, result: RunResult, console: Console | None = None) -> None:
@@ -34,7 +40,10 @@ def summary(evidence: Evidence, result: RunResult) -> RenderableType:
     """The summary of a run, for rich to print."""
     lines = [*_headline(evidence, result), *_belief(evidence), *_stops(evidence), *_warnings(evidence)]
     files = [f"  {escape(str(file))}" for file in result.files]
-    return Group(*lines[:1], weights_table(evidence), class_lines(evidence), *lines[1:], "Files:", *files)
+    parts: list[RenderableType] = [lines[0], weights_table(evidence), class_lines(evidence), lines[1]]
+    if len(evidence.past):
+        parts.append(past_table(evidence))
+    return Group(*parts, *lines[2:], "Files:", *files)
 
 
 def weights_table(evidence: Evidence) -> Table:
@@ -56,6 +65,32 @@ def class_lines(evidence: Evidence) -> str:
     totals = evidence.exposures.groupby("asset_class").weight.sum()
     held = "By class: " + ", ".join(f"{name} {total:.1%}" for name, total in totals.items())
     return "\n".join([held, *(f"No {name}: {escape(why)}" for name, why in absences(evidence).items())])
+
+
+def past_table(evidence: Evidence) -> Table:
+    """What the portfolio earned, how far that could be luck, and what costs and delays leave of it."""
+    past, found = evidence.past, scenarios(evidence)
+    span = f"{past.decision_at.iloc[0]:%Y-%m-%d} to {past.decision_at.iloc[-1]:%Y-%m-%d}"
+    title = f"Past after costs: {len(past)} decisions, {span}, value {past.nav.iloc[-1]:.3f}"
+    table = Table("", "as it was", "interval", *HEADINGS.values(), title=title, caption=CAPTION)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    plain = results(past, evidence.decisions_per_year)
+    for metric, (label, form) in METRICS.items():
+        interval = _interval(evidence) if metric == "sharpe_ratio" else ""
+        others = [_formed(found[name][metric], form) for name in HEADINGS]
+        table.add_row(label, _formed(plain[metric], form), interval, *others)
+    return table
+
+
+def _interval(evidence: Evidence) -> str:
+    """Bounds of the Sharpe, for the record they were drawn from."""
+    bounds = portfolio_intervals(evidence)["sharpe_ratio"]
+    return f"{bounds['lower']:.2f} to {bounds['upper']:.2f}" if isinstance(bounds, dict) else "undefined"
+
+
+def _formed(value: Any, form: str) -> str:
+    return format(value, form) if isinstance(value, float) else "undefined"
 
 
 def markdown(evidence: Evidence) -> str:
@@ -86,26 +121,29 @@ def _changes(exposures: pd.DataFrame) -> str:
 
 
 def _belief(evidence: Evidence) -> list[str]:
-    log, past = evidence.allocation, evidence.past
+    log = evidence.allocation
     lines = [
         f"Confidence {log['confidence']:.2f}, regime {log['regime']}, {log['allocator']}: {log['status']}",
         f"Expected volatility {log['volatility']:.1%} a year; limits that bind: {_names(log['binding'])}",
     ]
     if log["fallback_mode"]:
         lines.append(f"Fallback {log['fallback_mode']}: {escape(log['reason'])}")
-    if len(past):
-        returns = past.net_return.to_numpy()
-        ratio = annual_sharpe(returns, evidence.decisions_per_year)
-        lines.append(
-            f"Past after costs: {len(past)} decisions, value {past.nav.iloc[-1]:.3f}, Sharpe {_text(ratio)}, "
-            f"max drawdown {max_drawdown(returns):.1%}"
-        )
     if len(evidence.overfit):
         chances = ", ".join(
             f"{name.upper()} {_text(overall(evidence.overfit, name))}" for name in ("dsr", "pbo")
         )
         lines.append(f"Trials counted: {evidence.overfit.trials.max()}; {chances}")
-    return lines
+    charged = ", ".join(f"{row.asset_class} {row.bps:g}" for row in evidence.costs.itertuples())
+    return [*lines, f"Costs charged, one way, in basis points: {charged}", *_interval_lines(evidence)]
+
+
+def _interval_lines(evidence: Evidence) -> list[str]:
+    bounds = portfolio_intervals(evidence)["sharpe_ratio"]
+    if not isinstance(bounds, dict):
+        return [f"Interval of the Sharpe: undefined ({bounds.reason})"]
+    level, until = evidence.intervals.level.iloc[0], bounds["until"][:10]
+    doubt = "; it holds 0, so the past may be luck" * bool(bounds["lower"] <= 0 <= bounds["upper"])
+    return [f"Interval of the Sharpe: {level:.0%}, by block bootstrap of the decisions to {until}{doubt}"]
 
 
 def _stops(evidence: Evidence) -> list[str]:

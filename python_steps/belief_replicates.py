@@ -36,12 +36,13 @@ def replicates(study: Study, record: Record, unit: Array, adopted: Array, seed: 
 def _blocks(periods: int, seed: int, symbol: str) -> tuple[Array, int]:
     """Starts of the blocks of each draw (draws by blocks), and their length, max(5, T^(1/3))."""
     length = max(SHORTEST_BLOCK, math.ceil(periods ** (1 / 3)))
-    key = (_number("views"), _number(symbol), periods)
+    key = (name_key("views"), name_key(symbol), periods)
     random = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
     return random.integers(0, periods, size=(DRAWS, math.ceil(periods / length))), length
 
 
-def _number(name: str) -> int:
+def name_key(name: str) -> int:
+    """A name as part of a seed: what is drawn depends on names alone, never on their order."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from python_steps import sharpe
 from python_steps.cross_validation import (
@@ -147,7 +148,7 @@ def _correlations(
     reason = _unlearned(forecast) or _flat(forecast, "forecast") or _flat(target, "target")
     pairs = {
         "information_coefficient": (forecast, target),
-        "rank_information_coefficient": (_ranks(forecast), _ranks(target)),
+        "rank_information_coefficient": (rankdata(forecast), rankdata(target)),
     }
     return [
         Measure(unit, number, span, metric, np.nan if reason else _correlation(*pair), reason, len(forecast))
@@ -173,11 +174,5 @@ def _flat(values: np.ndarray, name: str) -> str | None:
     return f"{name} does not move" if np.ptp(values) <= NO_DEVIATION else None
 
 
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks from 1, ties sharing their mean."""
-    return pd.Series(values).rank().to_numpy()
-
-
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    one, other = one - one.mean(), other - other.mean()
-    return float((one * other).sum() / np.sqrt((one * one).sum() * (other * other).sum()))
+    return float(np.corrcoef(one, other)[0, 1])

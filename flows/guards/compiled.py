@@ -53,7 +53,7 @@ class CompiledDbt(Dbt):
         self._each(self._selected(select, exclude, "model"), _make)
 
     def failures(self, *, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[Failure]:
-        """Generic tests of the selected models that find rows; those on models that are not made are left out.
+        """Generic tests of the selected models that find rows; those on what is not made are left out.
 
         Singular tests are attached to no model, and are not run.
         """

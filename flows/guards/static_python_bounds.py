@@ -17,7 +17,7 @@ BOUNDS = (
     ("python_steps/book.py", "_book_orders", "known_at", "at", "early_profit"),
     ("flows/pipeline.py", "_listed", "listed_at", "decision_at", "survivorship"),
     ("flows/pipeline.py", "_known_when_listed", "listed_at", "known_at", "survivorship"),
-    ("flows/pipeline.py", "weigh", "batch_id", "batch_until", "build_state"),
+    ("flows/pipeline.py", "count_trials", "batch_id", "batch_until", "build_state"),
 )  # fmt: skip
 
 

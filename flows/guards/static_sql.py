@@ -40,7 +40,7 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "assets",
             "decisions",
         ),
-        ("steps.forecasts", "steps.fitted_models", "steps.regimes"),
+        ("steps.forecasts", "steps.fitted_models", "steps.cpcv_metrics", "steps.regimes"),
     ),
     "weigh": (
         (
@@ -103,7 +103,7 @@ class Undecided:
 
 @dataclass(frozen=True)
 class Exempt:
-    """One use of a table in a model that is honest though the text alone cannot show it.
+    """One use of a table in a model, or so many, that is honest though the text alone cannot show it.
 
     It stands only while the model holds to the conditions in `provided`, whose columns are named by the
     table they come from.
@@ -114,6 +114,7 @@ class Exempt:
     table: str
     reason: str
     provided: tuple[str, ...] = ()
+    uses: int = 1
 
     def covers(self, model: str, leak: str, table: str, conditions: Collection[str]) -> bool:
         """Whether it speaks of that use, and still holds."""
@@ -232,14 +233,15 @@ def _checked(
         reader.found["build_state", None, "an incremental model keeps what an earlier run built"] = None
     rules.finish(reader)
     table, rows, columns = export(name, [rel])
-    used: dict[Exempt, Token] = {}
+    used: dict[Exempt, set[Token]] = {}
     for token, column in _open(table, rows, columns):
         stamp = rel.columns.get("known_at")
         leak, line, evidence = name_of(reader, token, stamp)
         about = (name, leak, reader.seen[token.path[-1]].table, reader.conditions)
-        exempt = next((e for e in allowed if e.covers(*about) and used.get(e, token) == token), None)
+        fitting = (one for one in allowed if one.covers(*about))
+        exempt = next((one for one in fitting if len(used.get(one, set()) | {token}) <= one.uses), None)
         if exempt is not None:
-            used[exempt] = token
+            used.setdefault(exempt, set()).add(token)
         else:
             where = f" (in {column})" if column else ""
             reader.found[leak, line, evidence + where] = None

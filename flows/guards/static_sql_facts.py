@@ -281,7 +281,7 @@ def export(name: str, rels: list[Rel]) -> tuple[Table, set[Token], dict[str, set
                 below.add("decision_at")
             earlier.setdefault(column, []).append(below - {column})
     for column, col in first.items():
-        guard = next(iter(sorted(guards[column], key=lambda c: c != "known_at")), None)
+        guard = next(iter(sorted(guards[column], key=lambda c: (c != "known_at", c))), None)
         if guard is None and open_.get(column):
             guard = UNSTAMPED
         below = set.intersection(*earlier[column]) if earlier[column] else set()
@@ -295,7 +295,7 @@ def export(name: str, rels: list[Rel]) -> tuple[Table, set[Token], dict[str, set
             frozenset(below),
             any(r.columns[column].is_max for r in rels if column in r.columns),
         )
-    row_guard = next(iter(sorted(row_guards, key=lambda c: c != "known_at")), None)
+    row_guard = next(iter(sorted(row_guards, key=lambda c: (c != "known_at", c))), None)
     if main is None and rows_open:
         row_guard = UNSTAMPED
     return Table(name, shapes, row_guard), rows_open, open_

@@ -62,10 +62,10 @@ def page(trials: Sequence[Trial], seconds: float) -> str:
         [
             "# Score of the guards against leaks",
             "",
-            "Written by `make mutants`. A mutant is killed when a finding names the place it leaks at.",
+            "Written by `make mutants`. A mutant is killed when the finding of a guard names where it leaks.",
             "",
-            f"- {killed} of {len(mutants)} mutants killed",
-            f"- {flagged} of {len(harmless)} harmless edits flagged",
+            f"- {killed} of {len(mutants)} mutants killed, {flagged} of {len(harmless)} harmless edits"
+            " flagged",
             f"- {seconds:.0f} s on {platform.machine()}, Python {platform.python_version()}, {packages}",
             "",
             *_table("leak", FAMILIES.items(), mutants, lambda trial: trial.mutant.leak),

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from flows.dbt import PROJECT
 from flows.leakcheck import leakcheck
@@ -14,14 +15,7 @@ from flows.requests import RequestError
 from python_steps import warehouse
 from tests.steps.small_warehouse import publish_small_warehouse
 
-LEAKY = sorted((Path(__file__).parent / "leaky_signals").glob("*.sql"))
-LEAKS = {
-    "next_close": "looks_ahead",
-    "whole_history": "whole_sample",
-    "filled_backward": "backfill",
-    "corrected_close": "restated_value",
-    "day_of_the_bar": "event_time",
-}
+LEAKY = yaml.safe_load((Path(__file__).parent / "leaky_signals.yml").read_text("utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +32,9 @@ def leaky(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProce
     copy = tmp_path_factory.mktemp("leaky") / "project"
     ignored = shutil.ignore_patterns(".*", "__pycache__", "mutants", "evidence", "steps")
     shutil.copytree(PROJECT, copy, ignore=ignored)
-    for file in LEAKY:
-        shutil.copy(file, copy / "macros" / "signals" / file.name)
-    chosen = [argument for file in LEAKY for argument in ("--signal", file.stem)]
+    for name, signal in LEAKY.items():
+        (copy / "macros" / "signals" / f"{name}.sql").write_text(signal["file"], "utf-8")
+    chosen = [argument for name in LEAKY for argument in ("--signal", name)]
     return _command(copy, copy.parent, "leakcheck", "--cuts", "2", *chosen)
 
 
@@ -61,10 +55,10 @@ def test_the_project_has_no_leak_and_says_how_much_it_looked_at(clean) -> None:
     assert "No leak found; kept in leak_findings as leakcheck-00001" in said.stdout
 
 
-@pytest.mark.parametrize("signal", LEAKS)
+@pytest.mark.parametrize("signal", LEAKY)
 def test_a_leaky_signal_is_named_with_its_leak(leaky, signal: str) -> None:
     assert leaky.returncode == 1, leaky.stdout + leaky.stderr
-    assert f"{LEAKS[signal]} in signal {signal}" in leaky.stdout
+    assert f"{LEAKY[signal]['leak']} in signal {signal}" in leaky.stdout
 
 
 def test_what_a_leak_changes_is_shown_as_two_rows(leaky) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from flows import pipeline
 from flows.guards import canaries, counterfactual, generic_tests, identity, static_python, static_sql
-from flows.guards.compare import differences
+from flows.guards.compare import OUTSIDE, differences
 from flows.guards.compiled import CompiledDbt
 from flows.guards.counterfactual import Origin, told_by
 from flows.guards.findings import Finding
@@ -199,6 +199,18 @@ def _left_cut(bench: Bench) -> list[Finding]:
     return counterfactual.left_cut(bench.origin, bench.whole)
 
 
+def _as_of(bench: Bench) -> list[Finding]:
+    """A run that ends at a cut, though more is landed, must say what one says that was told no more."""
+    event = CUTS[0]
+    at = small.CUTS[event]
+    told = told_by(small.RUNS[-1]) | {"raw.runs": told_by(at)["raw.runs"]}
+    ahead = bench.made(bench.origin.retold("ahead of its as_of", told))
+    behind = bench.made(bench.origin.known_by(at, "behind"))
+    return _compared(
+        bench, "as_of", ahead, behind, f"a run as of {at} of what is told until {small.RUNS[-1]}"
+    )
+
+
 def _order(bench: Bench) -> list[Finding]:
     """The same rows, told in another order, must make the same tables."""
     shuffled = {
@@ -206,18 +218,20 @@ def _order(bench: Bench) -> list[Finding]:
         for table, query in told_by(small.RUNS[-1]).items()
     }
     file = bench.made(bench.origin.retold("shuffled", shuffled))
-    return _compared("order", "build_state", bench.whole, file, "with rows in another order")
+    return _compared(bench, "order", bench.whole, file, "rows in another order")
 
 
 def _state(bench: Bench) -> list[Finding]:
     """A run after the first landing and one after the last must say what one run says."""
     grown = small.World(bench.told, bench.origin).grow((0, len(small.RUNS) - 1)).file
-    return _compared("state", "build_state", bench.whole, grown, "after two runs")
+    return _compared(bench, "state", bench.whole, grown, "two runs")
 
 
-def _compared(guard: str, leak: str, whole: Path, other: Path, how: str) -> list[Finding]:
-    found = differences(whole, other, small.RUNS[-1])
-    return [Finding(guard, leak, one.table, f"{one}; {how}", rows=one.rows) for one in found[:1]]
+def _compared(bench: Bench, guard: str, one: Path, other: Path, event: str) -> list[Finding]:
+    tables = [f"main.{name}" for name in bench.dbt.upstream(bench.until)] if bench.until else []
+    dated = [table for table in tables if table not in OUTSIDE]
+    found = differences(one, other, small.RUNS[-1], tables=dated)
+    return counterfactual.findings(bench.origin, guard, event, found)
 
 
 def _canary(bench: Bench) -> list[Finding]:
@@ -235,6 +249,7 @@ GUARDS: dict[str, Callable[[Bench], Any]] = {
     "cut_off": _cut_off,
     "poison": _poison,
     "left_cut": _left_cut,
+    "as_of": _as_of,
     "order": _order,
     "canary": _canary,
     "state": _state,

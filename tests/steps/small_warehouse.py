@@ -23,7 +23,10 @@ PUBLISHED = (
     "weight_waterfall",
     "allocation_log",
     "stop_conditions",
+    "metric_intervals",
 )
+PLANS = {"default": (252, 63, 21), "expanding": (252, 63, 63), "short": (126, 21, 21)}
+RECORDED = dt.datetime(2025, 12, 1, 14)
 
 
 def publish_small_warehouse(folder: Path, *, is_stopped: bool = False) -> Path:
@@ -37,6 +40,7 @@ def publish_small_warehouse(folder: Path, *, is_stopped: bool = False) -> Path:
     _tell(con)
     for at, net_return in zip(DECISIONS, NET_RETURNS, strict=True):
         _decide(con, at, net_return, is_stopped=is_stopped and at == DECISIONS[-1])
+    _evaluate(con)
     for table in PUBLISHED:
         con.execute(f"create table main.{table} as from steps.{table}")
     con.execute(
@@ -64,10 +68,39 @@ def _tell(con: duckdb.DuckDBPyConnection) -> None:
         ["trials", "finished_at", "outcome", "decisions_added", "decisions_hash", "chain_hash"]
     )
     warehouse.write(con, "raw.runs", pd.DataFrame([run | ends]))
-    for table, frame in {
-        "clocks": pd.DataFrame({"clock": ["global"], "decisions_per_year": [261.0]}),
-        "assets": pd.DataFrame({"symbol": list(CLASSES), "asset_class": list(CLASSES.values())}),
-        "decisions": pd.DataFrame({"portfolio": "global", "clock": "global", "decision_at": DECISIONS}),
+    adjustment = ["splits" if kind == "equity" else "none" for kind in CLASSES.values()]
+    tables = {
+        "clocks": pd.DataFrame(
+            {"clock": ["global"], "decisions_per_year": [261.0], "cost_schedule": ["default"]}
+        ),
+        "costs": pd.DataFrame(
+            {
+                "cost_schedule": "default",
+                "asset_class": ["crypto", "equity", "fx"],
+                "fee_bps": [10.0, 1.0, 0.5],
+                "slippage_bps": [5.0, 5.0, 1.0],
+            }
+        ),
+        "assets": pd.DataFrame(
+            {"symbol": list(CLASSES), "asset_class": list(CLASSES.values()), "adjustment": adjustment}
+        ),
+        "memberships": pd.DataFrame(
+            {"symbol": list(CLASSES), "member_until": pd.NaT, "until_at": pd.NaT, "known_at": DECISIONS[0]}
+        ),
+        "walk_forward_plans": pd.DataFrame(
+            [
+                {"plan": plan, "train": train, "test": test, "step": step, "embargo": 5}
+                for plan, (train, test, step) in PLANS.items()
+            ]
+        ),
+        "decisions": pd.DataFrame(
+            {
+                "portfolio": "global",
+                "clock": "global",
+                "decision_at": DECISIONS,
+                "is_backtest": [at != DECISIONS[-1] for at in DECISIONS],
+            }
+        ),
         "data_quality": pd.DataFrame(
             {
                 "portfolio": "global",
@@ -77,12 +110,65 @@ def _tell(con: duckdb.DuckDBPyConnection) -> None:
                 "reason": ["2 hours late" if symbol == "ETH-USD" else "none" for symbol in CLASSES],
             }
         ),
-    }.items():
-        con.register("rows", frame)
-        con.execute(f"create table main.{table} as from rows")
-        con.unregister("rows")
+    }
+    for table, frame in tables.items():
+        _create(con, table, frame)
     con.execute("alter table main.decisions add rebalance_date date")
     con.execute("update main.decisions set rebalance_date = decision_at::date + 1")
+
+
+def _create(con: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:
+    con.register("rows", frame)
+    con.execute(f"create table main.{table} as from rows")
+    con.unregister("rows")
+
+
+def _evaluate(con: duckdb.DuckDBPyConnection) -> None:
+    """Scenarios of each decision, and records of two strategies as they were known two months before."""
+    scenarios = {"plain": 1, "costs_2x": 2, "costs_3x": 3, "fill_to_fill": 1, "delayed_bar": 4}
+    periods = [
+        {"portfolio": "global", "scenario": scenario, "decision_at": at, "known_at": at}
+        | {"net_return": net_return - (times - 1) * 0.001, "is_active": at != DECISIONS[0]}
+        for scenario, times in scenarios.items()
+        for at, net_return in zip(DECISIONS, NET_RETURNS, strict=True)
+    ]
+    _create(con, "portfolio_scenarios", pd.DataFrame(periods))
+    kinds = {"fast": ("signal", None), "ridge": ("learner", "default"), "ridge_short": ("learner", "short")}
+    strategies = [
+        {"strategy": name, "kind": kind, "source": name.split("_")[0], "plan": plan}
+        for name, (kind, plan) in kinds.items()
+    ]
+    _create(con, "strategies", pd.DataFrame(strategies))
+    record = {"clock": "global", "asset_group": "all", "windows": 9, "observations": 567, "trades": 42}
+    record |= {"from_at": dt.datetime(2024, 1, 1, 14), "until_at": RECORDED, "known_at": RECORDED}
+    record |= {"sharpe": 0.5, "sharpe_error": 0.4, "max_drawdown": -0.1, "undefined": None, "window_id": 24}
+    fast = {"plan": "default", "strategy": "fast", "scenario": "plain"}
+    none = {"sharpe": None, "undefined": "sharpe: returns do not deviate; sortino: no losing decision"}
+    later = {"sharpe": 9.9, "known_at": AS_OF, "window_id": 27}
+    records = [
+        record | fast,
+        record | fast | {"window_id": 21, "sharpe": 7.7},
+        record | fast | later,
+        record | fast | {"scenario": "costs_2x", "sharpe": 0.25},
+        record | fast | {"plan": "short", "sharpe": 0.75},
+        record | fast | {"strategy": "ridge"} | none,
+        record | fast | {"plan": "short", "strategy": "ridge_short", "sharpe": -0.5},
+    ]
+    _create(con, "test_record", pd.DataFrame(records))
+    drawn = {"clock": "global", "plan": "default", "asset_group": "all", "window_id": 24, "metric": "sharpe"}
+    drawn |= {"estimate": 0.5, "lower": -0.25, "upper": 1.25, "undefined": None, "level": 0.95, "draws": 500}
+    drawn |= {"block_length": 5.0, "observations": 567, "from_at": record["from_at"], "until_at": RECORDED}
+    drawn |= {"known_at": RECORDED, "run_id": "first"}
+    none = {"estimate": None, "lower": None, "upper": None, "undefined": "the returns have no deviation"}
+    intervals = [
+        drawn | {"kind": "strategy", "subject": "fast"},
+        drawn | {"kind": "strategy", "subject": "fast", "window_id": 27, "known_at": AS_OF, "upper": 9.9},
+        drawn | {"kind": "strategy", "subject": "ridge"} | none,
+        drawn | {"kind": "portfolio", "subject": "global", "estimate": 0.75, "block_length": 6.54321},
+        drawn | {"kind": "portfolio", "subject": "global", "metric": "expected_return"} | none,
+        drawn | {"kind": "portfolio", "subject": "other", "window_id": 25, "upper": 8.8},
+    ]
+    warehouse.write(con, "steps.metric_intervals", pd.DataFrame(intervals))
 
 
 def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, *, is_stopped: bool) -> None:
@@ -119,7 +205,7 @@ def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, 
     chances = {"psr": 0.9, "dsr": 0.8, "pbo": 0.1, "min_track_record": 300.0, "trials": 14}
     overfit = [
         made | chances | {"strategy": name, "train_test_gap": gap, "cv_stability": stability}
-        for name, gap, stability in [("all", None, 0.92), ("fast", 0.3, 0.9), ("slow", 0.1, 0.8)]
+        for name, gap, stability in [("all", None, 0.92), ("fast", 0.3, 0.9), ("ridge", 0.1, 0.8)]
     ]
     frame = pd.DataFrame(overfit).assign(regime_consistency=0.85)
     warehouse.write(con, "steps.overfit_metrics", frame)

@@ -405,7 +405,9 @@ def test_the_small_world_holds_the_estimate_of_each_year(small_world):
     finally:
         con.close()
     assert set(found["learner"]) == {"ridge"}
-    window = windows.set_index("window_id").loc[found["window_id"].unique()]
-    assert (found["known_at"].to_numpy() == window["test_from"].loc[found["window_id"]].to_numpy()).all()
-    assert found.groupby("window_id").size().tolist() == [75] * len(window)
+    keys = ["clock", "plan", "window_id"]
+    placed = found.merge(windows[[*keys, "test_from"]], on=keys)
+    assert len(placed) == len(found)
+    assert (placed["known_at"] == placed["test_from"]).all()
+    assert set(found.groupby(["plan", "window_id"]).size()) == {75}
     assert values(found, "split", "train").mean() > values(found, "split", "test").mean()

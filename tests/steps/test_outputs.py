@@ -2,16 +2,21 @@
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from rich.console import Console
 
 from flows import outputs, summary
 from flows.requests import RunResult
+from flows.validation import validation_document
+from python_steps import warehouse
 from tests.steps.small_warehouse import AS_OF, DECISIONS, WEIGHTS, publish_small_warehouse
 
 
@@ -65,6 +70,115 @@ def test_the_report_recomputed_by_hand(evidence):
         "regime_consistency": 0.85,
     }
     assert [text for text in report["warnings"] if "fast" in text and "gap" in text]
+
+
+@pytest.fixture(scope="module")
+def report(evidence) -> dict[str, Any]:
+    return yaml.safe_load(outputs.render(evidence)["validation_report.yaml"])["validation_report"]
+
+
+def test_the_basis_names_span_windows_costs_trials_and_method(report):
+    basis = report["basis"]
+    assert basis["span"] == {
+        "from": "2026-01-23T14:00:00Z",
+        "until": "2026-01-28T14:00:00Z",
+        "years": 0.01369,
+    }
+    assert basis["decisions"] == {"all": 4, "with_something_held": 3, "made_live": 1, "a_year": 261.0}
+    assert basis["windows"] == {
+        "plan": "default", "train": 252, "test": 63, "step": 21, "embargo": 5, "tested": 9,
+    }  # fmt: skip
+    assert basis["costs"] == {
+        "schedule": "default",
+        "basis_points_one_way": {"crypto": 15.0, "equity": 6.0, "fx": 1.5},
+        "paid": 0.0,
+    }
+    assert basis["trials"] == 14
+    assert (basis["intervals"]["level"], basis["intervals"]["draws"]) == (0.95, 500)
+    assert basis["assets"] == {"crypto": 2, "equity": 1, "fx": 1}
+
+
+def test_an_interval_says_how_far_its_record_goes(report):
+    assert report["intervals"]["sharpe_ratio"] == {
+        "estimate": 0.75, "lower": -0.25, "upper": 1.25, "decisions": 567,
+        "until": "2025-12-01T14:00:00Z", "block_length": 6.543,
+    }  # fmt: skip
+
+
+def test_scenarios_recomputed_by_hand(report):
+    results = report["walk_forward_results"]
+    plain = {name: pytest.approx(value, rel=1e-3) for name, value in results.items()}
+    assert report["scenarios"]["costs_1x"] == plain | {"decisions": 4}
+    dearer = np.array([0.0, 0.02, -0.01, 0.03]) - 0.002
+    sharpe = np.mean(dearer) / np.std(dearer, ddof=1) * np.sqrt(261)
+    assert report["scenarios"]["costs_3x"]["sharpe_ratio"] == pytest.approx(sharpe, rel=1e-3)
+    falls = [scenario["max_drawdown"] for scenario in list(report["scenarios"].values())[:3]]
+    assert falls == sorted(falls, reverse=True)
+
+
+def test_plans_stand_side_by_side_and_a_learner_under_its_own_name(report):
+    assert report["plans"]["sharpe_ratios"] == {
+        "fast": {"default": 0.5, "short": 0.75},
+        "ridge": {"default": None, "short": -0.5},
+    }
+    span = {"from": "2024-01-01T14:00:00Z", "until": "2025-12-01T14:00:00Z"}
+    assert report["plans"]["spans"]["default"] == {"windows": 9, "decisions": 567} | span
+    assert report["plans"]["spans"]["expanding"] is None
+
+
+def test_a_strategy_has_its_newest_known_record_with_interval_trades_and_what_trials_leave(report):
+    fast = report["strategies"]["fast"]
+    assert fast["test_sharpe"] == 0.5  # neither the record before it, nor the one known after the decision
+    assert fast["interval"] == {"lower": -0.25, "upper": 1.25}
+    assert (fast["record"]["windows"], fast["record"]["trades"], fast["dsr"]) == (9, 42, 0.8)
+    assert fast["test_sharpe_if"] == {"costs_2x": 0.25}
+
+
+def test_what_is_undefined_is_null_with_its_reason_and_nothing_else_is(report):
+    assert report["undefined"] == {
+        "intervals.expected_return": "the returns have no deviation",
+        "scenarios.delayed_day.sharpe_ratio": "no decision",
+        "scenarios.delayed_day.sortino_ratio": "no decision",
+        "scenarios.delayed_day.max_drawdown": "no decision",
+        "scenarios.delayed_day.win_rate": "no decision",
+        "plans.spans.expanding": "no test span is known",
+        "plans.sharpe_ratios.ridge.default": "returns do not deviate",
+        "strategies.ridge.test_sharpe": "returns do not deviate",
+        "strategies.ridge.interval": "the returns have no deviation",
+    }
+    nulls = {".".join(path) for path in _nulls(report)}
+    assert nulls == set(report["undefined"])
+
+
+def _nulls(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if value is None:
+        yield path
+    for name, part in value.items() if isinstance(value, dict) else ():
+        yield from _nulls(part, (*path, name))
+
+
+def test_the_report_says_that_prices_are_adjusted_and_that_only_survivors_are_there(report):
+    assert report["data"]["adjustment"] == {"none": 3, "splits": 1}
+    adjusted, survivors = report["data"]["notes"]
+    assert adjusted.startswith("1 of 4 assets (equity) have prices adjusted for what came later (splits)")
+    assert "all 4 are survivors" in survivors
+
+
+def test_a_universe_in_which_an_asset_ended_is_not_called_survivors(evidence):
+    ended = evidence.universe.assign(member_until=[pd.Timestamp("2026-01-27"), *[pd.NaT] * 3])
+    document = validation_document(replace(evidence, universe=ended))["validation_report"]
+    assert document["data"]["ended"] == {"crypto": 0, "equity": 1, "fx": 0}
+    assert not any("survivors" in note for note in document["data"]["notes"])
+
+
+def test_an_end_announced_after_the_decision_is_not_known_to_its_report(tmp_path):
+    file = publish_small_warehouse(tmp_path)
+    con = warehouse.connect(file)
+    con.execute("update main.memberships set member_until = '2026-01-27', known_at = $at", {"at": AS_OF})
+    con.close()
+    con = outputs.open_published(tmp_path)
+    assert outputs.gather(con, "global").universe.member_until.isna().all()
+    con.close()
 
 
 def test_an_earlier_decision_sees_no_later_return(tmp_path):
@@ -144,6 +258,10 @@ def test_the_summary_names_assets_classes_changes_belief_and_files(evidence):
         "CASH -45.00%, AAPL +20.00%",
         "Confidence 0.78, regime risk_on",
         "Trials counted: 14",
+        "Past after costs: 4 decisions, 2026-01-23 to 2026-01-28",
+        "-0.25 to 1.25",
+        "crypto 15, equity 6, fx 1.5",
+        "of the decisions to 2025-12-01; it holds 0, so the past may be luck",
         "Stop conditions: none",
         "Warning: fast",
         "out/exposures.json",

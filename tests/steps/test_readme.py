@@ -1,4 +1,4 @@
-"""The README asks only for tables and columns that exist, and names only commands that do."""
+"""The README and the report ask only for tables and columns that exist; commands it names do, too."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from flows import absences, evaluation_rows, outputs
 from flows.cli import app
 from python_steps import warehouse
 
@@ -19,6 +20,12 @@ QUERIES = [
     for query in block.split(";")
     if query.strip()
 ]
+REPORTED = {
+    name: query
+    for module in (outputs, evaluation_rows, absences)
+    for name, query in vars(module).items()
+    if name.endswith("_SQL")
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +51,12 @@ def test_at_least_ten_questions_are_answered():
 @pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
 def test_each_query_fits_the_tables_of_the_contracts(empty_warehouse, query):
     assert empty_warehouse.execute(query).fetchall() is not None
+
+
+@pytest.mark.parametrize("query", REPORTED.values(), ids=list(REPORTED))
+def test_each_query_of_the_report_fits_the_tables_of_the_contracts(empty_warehouse, query):
+    parameters = {name: None for name in ("portfolio", "at", "clock", "plan") if f"${name}" in query}
+    assert empty_warehouse.execute(query, parameters).fetchall() == []
 
 
 def test_each_command_and_option_it_names_exists():

@@ -1,0 +1,52 @@
+"""What the report reads of the evaluation: rows known at a decision, the newest of each record."""
+
+# What a period would have been otherwise, where its profits were known.
+SCENARIOS_SQL = """
+    select scenario, decision_at, net_return, is_active
+    from main.portfolio_scenarios
+    where portfolio = $portfolio and known_at <= $at
+    order by scenario, decision_at
+"""
+INTERVALS_SQL = """
+    select
+        kind, subject, metric, estimate, lower, upper, undefined, level, draws, block_length, observations,
+        from_at, until_at
+    from main.metric_intervals
+    where clock = $clock and plan = $plan and asset_group = 'all' and known_at <= $at
+        and (kind = 'strategy' or subject = $portfolio)
+    qualify row_number() over (partition by kind, subject, metric order by window_id desc) = 1
+    order by kind, subject, metric
+"""
+RECORDS_SQL = """
+    select
+        records.plan, records.strategy, strategies.kind, strategies.source, records.scenario, records.windows,
+        records.from_at, records.until_at, records.observations, records.sharpe, records.sharpe_error,
+        records.max_drawdown, records.trades, records.undefined
+    from main.test_record as records
+    inner join main.strategies as strategies using (strategy)
+    where records.clock = $clock and records.asset_group = 'all' and records.known_at <= $at
+    qualify
+        row_number() over (partition by records.plan, strategy, records.scenario order by window_id desc) = 1
+    order by records.plan, strategy, records.scenario
+"""
+COSTS_SQL = """
+    select costs.asset_class, costs.cost_schedule, costs.fee_bps + costs.slippage_bps as bps
+    from main.costs as costs
+    inner join main.clocks as clocks using (cost_schedule)
+    where clocks.clock = $clock
+    order by costs.asset_class
+"""
+PLAN_SQL = "select plan, train, test, step, embargo from main.walk_forward_plans where plan = $plan"
+# Every asset the portfolio could hold at some decision so far, and its end as announced by this one.
+UNIVERSE_SQL = """
+    select assets.symbol, assets.asset_class, assets.adjustment, memberships.member_until
+    from main.assets as assets
+    left join main.memberships as memberships
+        on memberships.symbol = assets.symbol
+        and memberships.known_at <= $at
+        and coalesce(memberships.until_at > $at, true)
+    where assets.symbol in (
+        select symbol from main.target_exposures where portfolio = $portfolio and decision_at <= $at
+    )
+    order by assets.symbol
+"""

@@ -1,0 +1,271 @@
+"""The validation report: how far to believe a decision; each number with span, costs, trials and interval.
+
+Written from rows known at the decision alone. A number that is undefined is null, and `undefined` says why.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from flows.outputs import Evidence, annual_sharpe, max_drawdown, overall, sortino, stamp, win_rate
+
+DIGITS = 4
+DAYS_PER_YEAR = 365.25
+SCENARIOS = {
+    "plain": "costs_1x",
+    "costs_2x": "costs_2x",
+    "costs_3x": "costs_3x",
+    "fill_to_fill": "fill_to_fill",
+    "delayed_bar": "delayed_bar",
+    "delayed_day": "delayed_day",
+}
+OVERFIT = {
+    "train_test_gap": "no strategy that was fitted has a known test span",
+    "cv_stability": "fewer than two test spans with a Sharpe are known",
+    "regime_consistency": "fewer than two regimes with 30 returns",
+}
+METHOD = "stationary block bootstrap (Politis and Romano 1994), percentiles"
+
+
+@dataclass(frozen=True)
+class Undefined:
+    """In place of a number, why there is none."""
+
+    reason: str
+
+
+def validation_document(evidence: Evidence) -> dict[str, Any]:
+    """The whole report; the first four keys have the shape of the specification."""
+    from python_steps import weigh_strategies  # heavy, and not needed to show exposures
+
+    past = evidence.past
+    sections = {
+        "generated_at": stamp(evidence.as_of),
+        "walk_forward_results": results(past, evidence.decisions_per_year),
+        "overfit_metrics": {
+            name: _defined(overall(evidence.overfit, name), reason) for name, reason in OVERFIT.items()
+        },
+        "warnings": list(weigh_strategies.warnings(evidence.overfit, evidence.policy)),
+        "basis": _basis(evidence),
+        "intervals": portfolio_intervals(evidence),
+        "scenarios": scenarios(evidence),
+        "plans": _plans(evidence),
+        "strategies": _strategies(evidence),
+        "data": _data(evidence),
+    }
+    undefined = {".".join(path): found.reason for path, found in _undefined(sections, ())}
+    return {"validation_report": _nulled(sections) | {"undefined": undefined}}
+
+
+def results(periods: pd.DataFrame, decisions_per_year: float) -> dict[str, float | Undefined]:
+    """Sharpe and Sortino (annual), deepest fall and win rate of periods (net_return, is_active)."""
+    returns = periods["net_return"].to_numpy(dtype=float)
+    if not len(returns):
+        names = ("sharpe_ratio", "sortino_ratio", "max_drawdown", "win_rate")
+        return dict.fromkeys(names, Undefined("no decision"))
+    few = "fewer than two decisions" if len(returns) < 2 else None
+    annual = annual_sharpe(returns, decisions_per_year)
+    won = win_rate(returns, periods["is_active"].to_numpy(dtype=bool))
+    return {
+        "sharpe_ratio": _defined(annual, few or "the returns have no deviation"),
+        "sortino_ratio": _defined(sortino(returns, decisions_per_year), few or "no decision lost"),
+        "max_drawdown": max_drawdown(returns),
+        "win_rate": _defined(won, "nothing was ever held"),
+    }
+
+
+def scenarios(evidence: Evidence) -> dict[str, Any]:
+    """The four results of the portfolio at one, two and three times the cost, and with late weights."""
+    found = {}
+    for scenario, name in SCENARIOS.items():
+        periods = evidence.scenarios[evidence.scenarios["scenario"] == scenario]
+        rounded = _rounded(results(periods, evidence.decisions_per_year))
+        found[name] = rounded | {"decisions": len(periods)}
+    return found
+
+
+def portfolio_intervals(evidence: Evidence) -> dict[str, Any]:
+    """The newest interval of the portfolio's Sharpe and mean return; its record ends a little earlier."""
+    found = evidence.intervals[evidence.intervals["kind"] == "portfolio"].set_index("metric")
+    names = {"sharpe_ratio": "sharpe", "expected_return": "expected_return"}
+    return {
+        name: _bounds(found.loc[metric]) if metric in found.index else Undefined("no record is closed yet")
+        for name, metric in names.items()
+    }
+
+
+def _basis(evidence: Evidence) -> dict[str, Any]:
+    """What every number of the report stands on."""
+    past, costs, intervals = evidence.past, evidence.costs, evidence.intervals
+    records = _mine(evidence, evidence.policy.plan)
+    return {
+        "portfolio": evidence.portfolio,
+        "span": _span(past["decision_at"]) if len(past) else Undefined("no decision"),
+        "decisions": {
+            "all": len(past),
+            "with_something_held": int(past["is_active"].sum()),
+            "made_live": int(past["is_live"].sum()),
+            "a_year": evidence.decisions_per_year,
+        },
+        "windows": {name: _plain(value) for name, value in evidence.plan.items()}
+        | {"tested": int(records["windows"].max()) if len(records) else 0},
+        "costs": {
+            "schedule": costs["cost_schedule"].iloc[0],
+            "basis_points_one_way": dict(zip(costs["asset_class"], costs["bps"], strict=True)),
+            "paid": _rounded_number(math.fsum(past["cost"])),
+        },
+        "trials": int(evidence.overfit["trials"].max())
+        if len(evidence.overfit)
+        else Undefined("none counted"),
+        "intervals": {
+            "level": float(intervals["level"].iloc[0]),
+            "draws": int(intervals["draws"].iloc[0]),
+            "method": METHOD,
+        }
+        if len(intervals)
+        else Undefined("no record is closed yet"),
+        "assets": {str(name): len(group) for name, group in evidence.universe.groupby("asset_class")},
+    }
+
+
+def _plans(evidence: Evidence) -> dict[str, Any]:
+    """Test Sharpes under each plan, side by side; a learner is fitted anew under each."""
+    plans: dict[str, Any] = {}
+    sharpes: dict[str, dict[str, Any]] = {}
+    for plan in evidence.policy.laid_plans:
+        records = _mine(evidence, plan)
+        if records.empty:
+            plans[plan] = Undefined("no test span is known")
+            continue
+        longest = records.loc[records["observations"].idxmax()]
+        plans[plan] = {"windows": int(longest["windows"]), "decisions": int(longest["observations"])}
+        plans[plan] |= {"from": stamp(longest["from_at"]), "until": stamp(longest["until_at"])}
+        for record in records.itertuples():
+            sharpes.setdefault(str(record.label), {})[plan] = _sharpe_of(record)
+    return {"spans": plans, "sharpe_ratios": {label: sharpes[label] for label in sorted(sharpes)}}
+
+
+def _strategies(evidence: Evidence) -> dict[str, Any]:
+    """The test record of each strategy over all assets, after costs, with what it leaves after trials."""
+    intervals = evidence.intervals[
+        (evidence.intervals["kind"] == "strategy") & (evidence.intervals["metric"] == "sharpe")
+    ].set_index("subject")
+    dsr = evidence.overfit.set_index("strategy")["dsr"]
+    records = _mine(evidence, evidence.policy.plan)
+    found: dict[str, Any] = {}
+    for record in records.itertuples():
+        name = str(record.strategy)
+        found[name] = {
+            "test_sharpe": _sharpe_of(record),
+            "interval": _bounds(intervals.loc[name], span=False)
+            if name in intervals.index
+            else Undefined("no record is closed yet"),
+            "record": {"windows": int(record.windows), "decisions": int(record.observations)}
+            | {"trades": int(record.trades), "from": stamp(record.from_at), "until": stamp(record.until_at)},
+            "dsr": _defined(_rounded_number(dsr.get(name)), "no deviation, or too few returns"),
+            "test_sharpe_if": {
+                str(other.scenario): _sharpe_of(other)
+                for other in evidence.records.itertuples()
+                if other.plan == record.plan and other.strategy == name and other.scenario != "plain"
+            },
+        }
+    return found
+
+
+def _data(evidence: Evidence) -> dict[str, Any]:
+    """What the prices are, and whether an asset that failed could have been among them."""
+    universe, years = evidence.universe, _years(evidence.past["decision_at"])
+    adjusted = universe[universe["adjustment"] != "none"]
+    is_ended = universe["member_until"] <= pd.Timestamp(evidence.rebalance_date)
+    notes = []
+    if len(adjusted):
+        notes.append(
+            f"{len(adjusted)} of {len(universe)} assets ({_classes(adjusted)}) have prices adjusted for what "
+            f"came later ({', '.join(sorted(set(adjusted['adjustment'])))}): their returns can be used, "
+            f"their levels are not those of the day"
+        )
+    if years and not is_ended.any():
+        notes.append(
+            f"no asset of the universe ended in the {years:.1f} years of the record: all {len(universe)} are "
+            f"survivors, those that failed are not among them, and a rule that buys what fell looks better "
+            f"than it was"
+        )
+    return {
+        "adjustment": {str(name): len(group) for name, group in universe.groupby("adjustment")},
+        "ended": {str(name): int(group.sum()) for name, group in is_ended.groupby(universe["asset_class"])},
+        "notes": notes,
+    }
+
+
+def _mine(evidence: Evidence, plan: str) -> pd.DataFrame:
+    """Plain records under a plan, of strategies judged at the decision; a learner goes by its own name."""
+    records = evidence.records[evidence.records["scenario"] == "plain"]
+    is_learner = records["kind"] == "learner"
+    labelled = records.assign(label=records["source"].where(is_learner, records["strategy"]))
+    judged = set(labelled.loc[labelled["strategy"].isin(evidence.overfit["strategy"]), "label"])
+    return labelled[(labelled["plan"] == plan) & labelled["label"].isin(judged)]
+
+
+def _sharpe_of(record: Any) -> float | Undefined:
+    said = [part for part in str(record.undefined).split("; ") if part.startswith("sharpe: ")]
+    reason = said[0].removeprefix("sharpe: ") if said else "test_record gives no reason"
+    return _defined(_rounded_number(record.sharpe), reason)
+
+
+def _bounds(interval: Any, span: bool = True) -> Any:
+    if not math.isfinite(interval["lower"]):
+        return Undefined(str(interval["undefined"]))
+    bounds: dict[str, Any] = {name: _rounded_number(interval[name]) for name in ("lower", "upper")}
+    if not span:
+        return bounds
+    whole = {"estimate": _rounded_number(interval["estimate"])} | bounds
+    whole |= {"decisions": int(interval["observations"]), "until": stamp(interval["until_at"])}
+    return whole | {"block_length": _rounded_number(interval["block_length"])}
+
+
+def _span(instants: pd.Series) -> dict[str, Any]:
+    ends = {"from": stamp(instants.iloc[0]), "until": stamp(instants.iloc[-1])}
+    return {**ends, "years": _rounded_number(_years(instants))}
+
+
+def _years(instants: pd.Series) -> float:
+    return (instants.iloc[-1] - instants.iloc[0]).days / DAYS_PER_YEAR if len(instants) else 0.0
+
+
+def _classes(assets: pd.DataFrame) -> str:
+    return ", ".join(sorted(set(assets["asset_class"])))
+
+
+def _defined(value: float | None, reason: str) -> float | Undefined:
+    return Undefined(reason) if value is None else value
+
+
+def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
+    return {name: _rounded_number(n) if isinstance(n, float) else n for name, n in numbers.items()}
+
+
+def _rounded_number(value: Any) -> float | None:
+    """To four significant digits; more would be noise. Null where not finite."""
+    return float(f"{value:.{DIGITS}g}") if value is not None and math.isfinite(value) else None
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _undefined(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Undefined]]:
+    if isinstance(value, Undefined):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from _undefined(part, (*path, name))
+
+
+def _nulled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _nulled(part) for name, part in value.items()}
+    return None if isinstance(value, Undefined) else value

@@ -1,0 +1,204 @@
+"""How far what was earned could have come out otherwise: intervals by stationary block bootstrap.
+
+A record is a series of net returns per decision: of a strategy, the mean over a group's assets, in all
+disjoint test spans known up to a window; or of the portfolio, up to the start of a window's test span. It is
+closed when its last profit is known, so the row of a record is computed once and never changes. Draws are
+seeded by the name of the record, so neither other records nor the order of runs change a bit.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from python_steps.belief_replicates import SHORTEST_BLOCK, name_key
+from python_steps.sharpe import sharpe
+
+Array = np.ndarray
+
+LEVEL = 0.95
+DRAWS = 500
+SHORTEST_RECORD = 30
+NO_MOVE = 1e-6  # of the record's deviation: what rounding leaves of a draw that never moves
+FEWEST_DEFINED = 0.9  # of the draws; an interval over fewer would leave out what it should show
+WHOLE = "all"
+KEYS = ("clock", "plan", "kind", "subject", "asset_group", "window_id", "metric")
+
+
+class Record(NamedTuple):
+    """Net returns per decision, in order of time, and what they are the record of."""
+
+    kind: str
+    subject: str
+    asset_group: str
+    window_id: int
+    from_at: pd.Timestamp
+    until_at: pd.Timestamp
+    known_at: pd.Timestamp
+    returns: Array
+
+
+class Interval(NamedTuple):
+    """Bounds that hold the truth with probability LEVEL; NaN with the reason in `undefined`."""
+
+    estimate: float
+    lower: float
+    upper: float
+    undefined: str | None
+
+
+def strategy_records(returns: pd.DataFrame, spans: pd.DataFrame, windows: pd.DataFrame) -> Iterator[Record]:
+    """Records of each strategy on each group of assets, one for each span that is known.
+
+    `returns`: strategy, asset_group, decision_at, decision_number, net_return. `spans`: window_id,
+    asset_group and known_at of all test spans up to the window's. `windows`: window_id, test_from_number and
+    test_until_number of windows whose test spans do not overlap; later ones have higher ids.
+    """
+    returns = returns.sort_values("decision_number")
+    returns = returns.assign(window_id=_window_of(returns["decision_number"], windows))
+    spans = spans.sort_values("window_id")
+    for (strategy, group), mine in returns[returns["window_id"] >= 0].groupby(["strategy", "asset_group"]):
+        net, instants = mine["net_return"].to_numpy(dtype=float), mine["decision_at"].to_numpy()
+        lengths = np.searchsorted(mine["window_id"], spans["window_id"], side="right")
+        for length, span in zip(lengths, spans.itertuples(), strict=True):
+            if length and span.asset_group == group:
+                ends = pd.Timestamp(instants[0]), pd.Timestamp(instants[length - 1])
+                window_id = int(span.window_id)
+                yield Record("strategy", strategy, group, window_id, *ends, span.known_at, net[:length])
+
+
+def portfolio_records(returns: pd.DataFrame, windows: pd.DataFrame, portfolio: str) -> Iterator[Record]:
+    """Records of a portfolio (decision_at, net_return), one up to the start of each window's test span."""
+    returns = returns.sort_values("decision_at", ignore_index=True)
+    for window in windows.sort_values("test_from").itertuples():
+        past = returns[returns["decision_at"] <= window.test_from]
+        if len(past) and past["decision_at"].iloc[-1] == window.test_from:
+            span = past["decision_at"].iloc[0], window.test_from, window.test_from
+            net = past["net_return"].to_numpy(dtype=float)
+            yield Record("portfolio", portfolio, WHOLE, int(window.window_id), *span, net)
+
+
+def bootstrap(
+    records: Iterator[Record],
+    past: pd.DataFrame,
+    *,
+    clock: str,
+    plan: str,
+    run_id: str,
+    as_of: pd.Timestamp,
+    decisions_per_year: float,
+) -> pd.DataFrame:
+    """Rows of steps.metric_intervals for the records known by `as_of` that have none in `past` yet."""
+    said = set(past[list(KEYS[2:-1])].itertuples(index=False, name=None))
+    rows = []
+    for record in records:
+        key = record[: len(KEYS) - 3]
+        if key in said or record.known_at > as_of:
+            continue
+        length = block_length(record.returns)
+        seed = np.random.SeedSequence(0, spawn_key=_spawn_key(clock, plan, record))
+        for metric, found in intervals(record.returns, length, seed, decisions_per_year).items():
+            rows.append(
+                dict(zip(KEYS, (clock, plan, *key, metric), strict=True))
+                | found._asdict()
+                | {"level": LEVEL, "draws": DRAWS, "block_length": length}
+                | {"observations": len(record.returns), "from_at": record.from_at}
+                | {"until_at": record.until_at, "known_at": record.known_at, "run_id": run_id}
+            )
+    columns = [*KEYS, *Interval._fields, "level", "draws", "block_length", "observations"]
+    return pd.DataFrame(rows, columns=[*columns, "from_at", "until_at", "known_at", "run_id"])
+
+
+def intervals(
+    returns: Array, length: float, seed: np.random.SeedSequence, decisions_per_year: float
+) -> dict[str, Interval]:
+    """Percentile intervals of the mean per decision ('expected_return') and of the annual 'sharpe'.
+
+    Stationary block bootstrap of Politis and Romano (1994): blocks of geometric length with mean `length`,
+    laid round the end. Both metrics come from the same draws.
+    """
+    mean, ratio = float(np.mean(returns)), sharpe(returns) * math.sqrt(decisions_per_year)
+    reason = _reason(returns, ratio)
+    if reason is not None:
+        return {name: _undefined(at, reason) for name, at in (("expected_return", mean), ("sharpe", ratio))}
+    means, deviations = _draw(returns, length, np.random.default_rng(seed))
+    moves = deviations > NO_MOVE * np.std(returns)
+    ratios = means[moves] / deviations[moves] * math.sqrt(decisions_per_year)
+    found = {"expected_return": _percentiles(mean, means), "sharpe": _undefined(ratio, "")}
+    if len(ratios) < FEWEST_DEFINED * DRAWS:
+        reason = f"{DRAWS - len(ratios)} of {DRAWS} draws have no deviation"
+        return found | {"sharpe": _undefined(ratio, reason)}
+    return found | {"sharpe": _percentiles(ratio, ratios)}
+
+
+def block_length(returns: Array) -> float:
+    """Mean length of blocks: Politis and White (2004), as corrected by Patton, Politis and White (2009).
+
+    Never below the five decisions that a label spans, and never above a third of the record.
+    """
+    periods = len(returns)
+    centred = returns - np.mean(returns) if periods else returns
+    shortest, longest = float(SHORTEST_BLOCK), max(1.0, min(3 * math.sqrt(periods), periods / 3))
+    variance = float(centred @ centred)
+    if periods < SHORTEST_RECORD or variance == 0:
+        return min(shortest, longest)
+    beyond = max(5, math.ceil(math.sqrt(math.log10(periods))))
+    furthest = math.ceil(math.sqrt(periods)) + beyond
+    covariances = np.array([float(centred[k:] @ centred[: periods - k]) for k in range(furthest + 1)])
+    is_small = np.abs(covariances / variance) < 2 * math.sqrt(math.log10(periods) / periods)
+    quiet = np.lib.stride_tricks.sliding_window_view(is_small[1:], beyond).all(axis=1)
+    last = int(np.argmax(quiet)) if quiet.any() else int(np.flatnonzero(~is_small[1:])[-1]) + 1
+    lags = np.arange(1, min(2 * max(last, 1), furthest) + 1)
+    taper = np.minimum(1.0, 2 * (1 - lags / lags[-1]))
+    spread = covariances[0] + 2 * float(np.sum(taper * covariances[lags]))
+    slope = 2 * float(np.sum(taper * lags * covariances[lags]))
+    best = (slope * slope / (spread * spread)) ** (1 / 3) * periods ** (1 / 3) if spread else shortest
+    return float(min(max(best, shortest), longest))
+
+
+def _draw(returns: Array, length: float, random: np.random.Generator) -> tuple[Array, Array]:
+    """Mean and deviation (n - 1) of each draw, from running sums, so that a block costs two looks."""
+    periods, mean = len(returns), float(np.mean(returns))
+    expected = periods / length
+    blocks = min(periods, math.ceil(expected + 8 * math.sqrt(expected)) + 8)  # the last is hardly reached
+    reached = np.minimum(random.geometric(1 / length, (DRAWS, blocks)).cumsum(axis=1), periods)
+    reached[:, -1] = periods
+    starts = random.integers(0, periods, (DRAWS, blocks))
+    ends = starts + reached
+    ends[:, 1:] -= reached[:, :-1]
+    centred = np.concatenate([returns, returns]) - mean
+    sums = [np.concatenate([[0.0], np.cumsum(values)]) for values in (centred, centred * centred)]
+    total, squares = ((sum_to[ends] - sum_to[starts]).sum(axis=1) for sum_to in sums)
+    variance = np.maximum(squares - total * total / periods, 0.0) / (periods - 1)
+    return mean + total / periods, np.sqrt(variance)
+
+
+def _reason(returns: Array, ratio: float) -> str | None:
+    """Why no interval can be had."""
+    if len(returns) < SHORTEST_RECORD:
+        return f"fewer than {SHORTEST_RECORD} returns"
+    return None if math.isfinite(ratio) else "the returns have no deviation"
+
+
+def _percentiles(estimate: float, draws: Array) -> Interval:
+    lower, upper = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(estimate, float(lower), float(upper), None)
+
+
+def _undefined(estimate: float, reason: str) -> Interval:
+    return Interval(estimate, math.nan, math.nan, reason)
+
+
+def _spawn_key(clock: str, plan: str, record: Record) -> tuple[int, ...]:
+    names = ("intervals", clock, plan, record.kind, record.subject, record.asset_group)
+    return (*(name_key(name) for name in names), record.window_id)
+
+
+def _window_of(numbers: pd.Series, windows: pd.DataFrame) -> Array:
+    """Id of the window whose test span holds each decision, -1 where none does."""
+    windows = windows.sort_values("test_from_number")
+    place = np.searchsorted(windows["test_from_number"], numbers, side="right") - 1
+    until, ids = (np.append(windows[name], -1) for name in ("test_until_number", "window_id"))
+    return np.where(numbers.to_numpy() < until[place], ids[place], -1)

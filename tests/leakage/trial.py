@@ -44,12 +44,25 @@ STAGES = {
 }
 
 
+# Guards that need dbt's tests.
+TESTING = (None, "tests", "geometry")
+
 # Guards whose runs must come to their end; a harmless edit has them all.
 WHOLE_RUNS = (None, "state")
 
 
 class Enough(Exception):
     """A run has made all that is looked at."""
+
+
+@dataclass
+class ModelsOnly(CompiledDbt):
+    """A project whose tests nobody asks for."""
+
+    def compile(self) -> None:
+        """Compile models alone: a second less."""
+        if not self.selections:
+            self._invoke(["compile", "--select", "resource_type:model"], manifest=self.manifest)
 
 
 @dataclass(frozen=True)
@@ -140,8 +153,8 @@ def tried(mutant: Mutant, told: Path, is_first_only: bool = False) -> dict[str, 
     for number, guard in enumerate([mutant.guard, *others] if mutant.guard else others):
         if number and is_first_only:
             break
-        if number == 1 and bench.place:
-            bench = Bench(folder / "all", bench.origin.file, bench.dbt, mutant, None)
+        if number == 1 and mutant.guard:
+            bench = Bench(folder / "all", bench.origin.file, _whole(bench.dbt), mutant, None)
         for finding in GUARDS[guard](bench):
             is_named = mutant.is_harmless or mutant.is_named_by(str(finding))
             if is_named or not said:
@@ -157,11 +170,17 @@ def _bench(folder: Path, mutant: Mutant, told: Path, place: str | None) -> Bench
     else:
         shutil.copytree(told, folder, dirs_exist_ok=True)
         file = folder / "told" / PUBLISHED
-    dbt = CompiledDbt(file, project=Path.cwd())
+    dbt = (CompiledDbt if mutant.guard in TESTING else ModelsOnly)(file, project=Path.cwd())
     if not mutant.is_sql:
         manifest, selections = pickle.loads((told / "parsed.pickle").read_bytes())
         dbt = CompiledDbt(file, project=Path.cwd(), _manifest=manifest, selections=selections)
     return Bench(folder, file, dbt, mutant, place)
+
+
+def _whole(dbt: CompiledDbt) -> CompiledDbt:
+    """The same project with its tests compiled too."""
+    selections = {} if isinstance(dbt, ModelsOnly) else dbt.selections
+    return CompiledDbt(dbt.file, project=dbt.project, _manifest=dbt.manifest, selections=selections)
 
 
 def _sql(bench: Bench) -> list[Finding]:

@@ -70,7 +70,7 @@ def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True) -> int:
     note("Exposures allocated", decisions=len(decisions))
     with one_thread():
         intervals = bootstrap(run)
-    build(select=_downstream(MEASURED))
+    build(select=[*_downstream(MEASURED), "leak_findings"])  # a view of what portfolio leakcheck wrote
     note("Intervals drawn", rows=intervals)
     return len(decisions)
 

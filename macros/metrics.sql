@@ -134,17 +134,21 @@
 {# Pearson's correlation from a count and the sums below, no less than -1 and no more than 1; null where one
    side does not differ by more than 1e-12. #}
 {% macro correlation(count) %}
+    {% set position_spread = "(position_square / 1e24 - pow(positions / 1e12, 2) / " ~ count ~ ")" %}
+    {% set unit_spread = "(unit_square / 1e24 - pow(units / 1e12, 2) / " ~ count ~ ")" %}
     case
-        when position_high - position_low > 1e-12 and unit_high - unit_low > 1e-12
+        when
+            position_high - position_low > 1e-12
+            and unit_high - unit_low > 1e-12
+            and {{ position_spread }} > 0
+            and {{ unit_spread }} > 0
         then
             greatest(
                 -1,
                 least(
                     1,
-                    (product / 1e24 - positions / 1e12 * (units / 1e12) / {{ count }}) / sqrt(
-                        (position_square / 1e24 - pow(positions / 1e12, 2) / {{ count }})
-                        * (unit_square / 1e24 - pow(units / 1e12, 2) / {{ count }})
-                    )
+                    (product / 1e24 - positions / 1e12 * (units / 1e12) / {{ count }})
+                    / sqrt({{ position_spread }} * {{ unit_spread }})
                 )
             )
     end

@@ -5,7 +5,7 @@ Only the forks of score.py import this module, each from its own copy.
 
 import pickle
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -29,8 +29,8 @@ TARGET = "target_exposures"
 # Leaks that generic tests find in the geometry of windows.
 GEOMETRY = ("no_purge", "test_in_train")
 
-# Cuts for an edit that names none, and what stands after them when they are poisoned.
-CUTS = ("a minute before the restatement", "just before the last bar")
+# The cut for an edit that names none; and where later values are poisoned, and how.
+CUT = "just before the last bar"
 POISON = ("in the middle of a test span, at a decision", "mirrored")
 
 # Where a run may stop when nothing later is looked at: the note it makes, and the tables that are there then.
@@ -206,10 +206,10 @@ def _identity(bench: Bench) -> list[Finding]:
     return told + identity.check(bench.whole)
 
 
-def _cut_off(bench: Bench) -> Iterator[Finding]:
-    for event in [bench.mutant.cut] if bench.mutant.cut and bench.place else CUTS:
-        at = small.CUTS[event]
-        yield from counterfactual.cut_off(bench.origin, bench.whole, event, at, until=bench.until).findings
+def _cut_off(bench: Bench) -> list[Finding]:
+    event = bench.mutant.cut if bench.mutant.cut and bench.place else CUT
+    at = small.CUTS[event]
+    return counterfactual.cut_off(bench.origin, bench.whole, event, at, until=bench.until).findings
 
 
 def _poison(bench: Bench) -> list[Finding]:
@@ -224,8 +224,7 @@ def _left_cut(bench: Bench) -> list[Finding]:
 
 def _as_of(bench: Bench) -> list[Finding]:
     """A run that ends at a cut, though more is landed, must say what one says that was told no more."""
-    event = CUTS[0]
-    at = small.CUTS[event]
+    at = small.CUTS[CUT]
     told = told_by(small.RUNS[-1]) | {"raw.runs": told_by(at)["raw.runs"]}
     ahead = bench.made(bench.origin.retold("ahead of its as_of", told))
     behind = bench.made(bench.origin.known_by(at, "behind"))

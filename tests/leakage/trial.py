@@ -29,8 +29,10 @@ TARGET = "target_exposures"
 # Leaks that generic tests find in the geometry of windows.
 GEOMETRY = ("no_purge", "test_in_train")
 
-# The cut for an edit that names none; and where later values are poisoned, and how.
+# The cut for an edit that names none; where a run ends though more is landed; where later values are
+# poisoned, and how.
 CUT = "just before the last bar"
+AS_OF = "a minute before the restatement"
 POISON = ("in the middle of a test span, at a decision", "mirrored")
 
 # Where a run may stop when nothing later is looked at: the note it makes, and the tables that are there then.
@@ -224,7 +226,7 @@ def _left_cut(bench: Bench) -> list[Finding]:
 
 def _as_of(bench: Bench) -> list[Finding]:
     """A run that ends at a cut, though more is landed, must say what one says that was told no more."""
-    at = small.CUTS[CUT]
+    at = small.CUTS[AS_OF]
     told = told_by(small.RUNS[-1]) | {"raw.runs": told_by(at)["raw.runs"]}
     ahead = bench.made(bench.origin.retold("ahead of its as_of", told))
     behind = bench.made(bench.origin.known_by(at, "behind"))

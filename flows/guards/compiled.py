@@ -53,12 +53,29 @@ class CompiledDbt(Dbt):
         self._each(self._selected(select, exclude, "model"), _make)
 
     def failures(self, *, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[Failure]:
-        """Generic tests of the selected models that find rows."""
+        """Generic tests of the selected models that find rows; those on what is not made are left out.
+
+        Singular tests are attached to no model, and are not run.
+        """
         found: list[Failure] = []
-        models = {node.unique_id for node in self._selected(select, exclude, "model")}
-        tests = [node for node in self._selected(select, exclude, "test") if node.attached_node in models]
+        chosen = {node.unique_id for node in self._selected(select, exclude, "model")}
+        made = self._made()
+        tests = [
+            node
+            for node in self._selected(select, exclude, "test")
+            if getattr(node, "attached_node", None) in chosen and made.issuperset(_read(node))
+        ]
         self._each(tests, lambda con, node: found.extend(_ask(con, node)))
         return found
+
+    def _made(self) -> set[str]:
+        """Names of the tables and views of `main` in the file."""
+        con = warehouse.connect(self.file, read_only=True)
+        try:
+            rows = con.execute("select table_name from information_schema.tables where table_schema = 'main'")
+            return {name for (name,) in rows.fetchall()}
+        finally:
+            con.close()
 
     def upstream(self, *models: str) -> list[str]:
         """Names of the models that the named ones read, directly or not, themselves included."""
@@ -122,12 +139,17 @@ def _make(con: "duckdb.DuckDBPyConnection", node: Any) -> None:
     con.execute(f"insert into {name} select {columns} from ({node.compiled_code}\n)")
 
 
+def _read(node: Any) -> list[str]:
+    """Names of the models that a test reads."""
+    return [name.split(".")[-1] for name in node.depends_on.nodes if name.startswith("model.")]
+
+
 def _ask(con: "duckdb.DuckDBPyConnection", node: Any) -> list[Failure]:
     count = con.execute(f"select count(*) from ({node.compiled_code}\n)").fetchall()[0][0]
     if not count:
         return []
     rows = con.execute(f"select * from ({node.compiled_code}\n) limit {ROWS_SHOWN}").fetchall()
-    models = [name.split(".")[-1] for name in node.depends_on.nodes if name.startswith("model.")]
+    models = _read(node)
     kind = node.test_metadata.name if node.test_metadata else node.name
     attached = (node.attached_node or "").split(".")[-1]
     ordered = sorted(models, key=lambda model: model != attached)

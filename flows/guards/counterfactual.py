@@ -36,7 +36,7 @@ DATED_TABLES = """
 """
 
 # What each Python step fills, in the order in which a run takes them.
-STEPS = (pipeline.LEARNED, pipeline.BELIEVED, pipeline.ALLOCATED)
+STEPS = (pipeline.LEARNED, pipeline.BELIEVED, pipeline.ALLOCATED, pipeline.MEASURED)
 
 # Factors put upon the prices of bars known after an instant; `anchor` is the last close known by then. A bar
 # that is no number cannot be landed: it stands among the refused.
@@ -135,7 +135,7 @@ def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: 
     """
     file = origin.known_by(at, f"cut {event}")
     made = _make(origin, file, until)
-    found = _findings(origin, "cut_off", f"{event} ({at})", differences(whole, file, at, tables=made))
+    found = findings(origin, "cut_off", f"{event} ({at})", differences(whole, file, at, tables=made))
     return Compared(found, *count_compared(file, at, made))
 
 
@@ -147,7 +147,7 @@ def poison(
     made = _make(origin, file, until)
     found = differences(file, whole, at, tables=made)
     counts = count_compared(file, at, made)
-    return Compared(_findings(origin, "poison", f"{event} ({at}), {how} after it", found), *counts)
+    return Compared(findings(origin, "poison", f"{event} ({at}), {how} after it", found), *counts)
 
 
 def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:
@@ -157,7 +157,7 @@ def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:
     origin.dbt.on(file).run(select=[f"+{table}" for table in FIXED_LOOK_BACK])
     tables = [f"main.{table}" for table in FIXED_LOOK_BACK]
     found = differences(file, whole, origin.last_run(), tables=tables, conditions=_past_warm_up(since))
-    return _findings(origin, "left_cut", f"bars before {since} gone", found)
+    return findings(origin, "left_cut", f"bars before {since} gone", found)
 
 
 def _make(origin: Origin, file: Path, until: str) -> list[str]:
@@ -175,7 +175,7 @@ def _make(origin: Origin, file: Path, until: str) -> list[str]:
     return [name for (name,) in rows if name not in OUTSIDE]
 
 
-def _findings(origin: Origin, guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:
+def findings(origin: Origin, guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:
     """One finding for the table in which a difference first shows, with how many it reaches after it.
 
     Tables that one Python step fills come at once, so all of these that differ are named.

@@ -80,6 +80,15 @@ def reaching(where: Where) -> Seen:
             yield leak, node, f"accumulated from the end: {said(node)}"
 
 
+def targets(where: Where) -> Seen:
+    """The target, read where features are made."""
+    node = where.node
+    if "features" not in where.function or not isinstance(node, ast.Subscript):
+        return
+    if is_value(node.slice, "target", "label", "normalised_label"):
+        yield "target_in_features", node, f"the target, where features are made: {said(node)}"
+
+
 def _is_reversed(node: ast.AST) -> bool:
     if isinstance(node, ast.Subscript):
         parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
@@ -298,5 +307,5 @@ def ignored(where: Where) -> Seen:
 
 RULES: tuple[Callable[[Where], Seen], ...] = (
     filled_back, reaching, later_rows, fitted, trained, standardised, regimes, clocks, latest, profits,
-    cached, ignored,
+    cached, ignored, targets,
 )  # fmt: skip

@@ -5,7 +5,7 @@ Only the forks of score.py import this module, each from its own copy.
 
 import pickle
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 
 from flows import pipeline
 from flows.guards import canaries, counterfactual, generic_tests, identity, static_python, static_sql
-from flows.guards.compare import differences
+from flows.guards.compare import OUTSIDE, differences
 from flows.guards.compiled import CompiledDbt
 from flows.guards.counterfactual import Origin, told_by
 from flows.guards.findings import Finding
@@ -29,12 +29,10 @@ TARGET = "target_exposures"
 # Leaks that generic tests find in the geometry of windows.
 GEOMETRY = ("no_purge", "test_in_train")
 
-# Cuts for an edit that names none, and what stands after them when they are poisoned.
-CUTS = (
-    "in the middle of a test span, at a decision",
-    "a minute before the restatement",
-    "just before the last bar",
-)
+# The cut for an edit that names none; where a run ends though more is landed; where later values are
+# poisoned, and how.
+CUT = "just before the last bar"
+AS_OF = "a minute before the restatement"
 POISON = ("in the middle of a test span, at a decision", "mirrored")
 
 # Where a run may stop when nothing later is looked at: the note it makes, and the tables that are there then.
@@ -48,8 +46,25 @@ STAGES = {
 }
 
 
+# Guards that need dbt's tests.
+TESTING = (None, "tests", "geometry")
+
+# Guards whose runs must come to their end; a harmless edit has them all.
+WHOLE_RUNS = (None, "state")
+
+
 class Enough(Exception):
     """A run has made all that is looked at."""
+
+
+@dataclass
+class ModelsOnly(CompiledDbt):
+    """A project whose tests nobody asks for."""
+
+    def compile(self) -> None:
+        """Compile models alone: a second less."""
+        if not self.selections:
+            self._invoke(["compile", "--select", "resource_type:model"], manifest=self.manifest)
 
 
 @dataclass(frozen=True)
@@ -134,14 +149,14 @@ def tried(mutant: Mutant, told: Path, is_first_only: bool = False) -> dict[str, 
     """
     folder = Path("build").resolve()
     folder.mkdir()
-    bench = _bench(folder, mutant, told, None if mutant.is_harmless else mutant.place)
+    bench = _bench(folder, mutant, told, None if mutant.guard in WHOLE_RUNS else mutant.place)
     others = [guard for guard in GUARDS if guard != mutant.guard]
     said: dict[str, Any] = {}
     for number, guard in enumerate([mutant.guard, *others] if mutant.guard else others):
         if number and is_first_only:
             break
-        if number == 1 and bench.place:
-            bench = Bench(folder / "all", bench.origin.file, bench.dbt, mutant, None)
+        if number == 1 and mutant.guard:
+            bench = Bench(folder / "all", bench.origin.file, _whole(bench.dbt), mutant, None)
         for finding in GUARDS[guard](bench):
             is_named = mutant.is_harmless or mutant.is_named_by(str(finding))
             if is_named or not said:
@@ -157,11 +172,17 @@ def _bench(folder: Path, mutant: Mutant, told: Path, place: str | None) -> Bench
     else:
         shutil.copytree(told, folder, dirs_exist_ok=True)
         file = folder / "told" / PUBLISHED
-    dbt = CompiledDbt(file, project=Path.cwd())
+    dbt = (CompiledDbt if mutant.guard in TESTING else ModelsOnly)(file, project=Path.cwd())
     if not mutant.is_sql:
         manifest, selections = pickle.loads((told / "parsed.pickle").read_bytes())
         dbt = CompiledDbt(file, project=Path.cwd(), _manifest=manifest, selections=selections)
     return Bench(folder, file, dbt, mutant, place)
+
+
+def _whole(dbt: CompiledDbt) -> CompiledDbt:
+    """The same project with its tests compiled too."""
+    selections = {} if isinstance(dbt, ModelsOnly) else dbt.selections
+    return CompiledDbt(dbt.file, project=dbt.project, _manifest=dbt.manifest, selections=selections)
 
 
 def _sql(bench: Bench) -> list[Finding]:
@@ -187,10 +208,10 @@ def _identity(bench: Bench) -> list[Finding]:
     return told + identity.check(bench.whole)
 
 
-def _cut_off(bench: Bench) -> Iterator[Finding]:
-    for event in [bench.mutant.cut] if bench.mutant.cut and bench.place else CUTS:
-        at = small.CUTS[event]
-        yield from counterfactual.cut_off(bench.origin, bench.whole, event, at, until=bench.until).findings
+def _cut_off(bench: Bench) -> list[Finding]:
+    event = bench.mutant.cut if bench.mutant.cut and bench.place else CUT
+    at = small.CUTS[event]
+    return counterfactual.cut_off(bench.origin, bench.whole, event, at, until=bench.until).findings
 
 
 def _poison(bench: Bench) -> list[Finding]:
@@ -203,6 +224,17 @@ def _left_cut(bench: Bench) -> list[Finding]:
     return counterfactual.left_cut(bench.origin, bench.whole)
 
 
+def _as_of(bench: Bench) -> list[Finding]:
+    """A run that ends at a cut, though more is landed, must say what one says that was told no more."""
+    at = small.CUTS[AS_OF]
+    told = told_by(small.RUNS[-1]) | {"raw.runs": told_by(at)["raw.runs"]}
+    ahead = bench.made(bench.origin.retold("ahead of its as_of", told))
+    behind = bench.made(bench.origin.known_by(at, "behind"))
+    return _compared(
+        bench, "as_of", ahead, behind, f"a run as of {at} of what is told until {small.RUNS[-1]}"
+    )
+
+
 def _order(bench: Bench) -> list[Finding]:
     """The same rows, told in another order, must make the same tables."""
     shuffled = {
@@ -210,18 +242,20 @@ def _order(bench: Bench) -> list[Finding]:
         for table, query in told_by(small.RUNS[-1]).items()
     }
     file = bench.made(bench.origin.retold("shuffled", shuffled))
-    return _compared("order", "build_state", bench.whole, file, "with rows in another order")
+    return _compared(bench, "order", bench.whole, file, "rows in another order")
 
 
 def _state(bench: Bench) -> list[Finding]:
-    """Four landings and runs must say what one run says."""
-    grown = small.World(bench.told, bench.origin).grown.file
-    return _compared("state", "build_state", bench.whole, grown, "after four runs")
+    """A run after the first landing and one after the last must say what one run says."""
+    grown = small.World(bench.told, bench.origin).grow((0, len(small.RUNS) - 1)).file
+    return _compared(bench, "state", bench.whole, grown, "two runs")
 
 
-def _compared(guard: str, leak: str, whole: Path, other: Path, how: str) -> list[Finding]:
-    found = differences(whole, other, small.RUNS[-1])
-    return [Finding(guard, leak, one.table, f"{one}; {how}", rows=one.rows) for one in found[:1]]
+def _compared(bench: Bench, guard: str, one: Path, other: Path, event: str) -> list[Finding]:
+    tables = [f"main.{name}" for name in bench.dbt.upstream(bench.until)] if bench.until else []
+    dated = [table for table in tables if table not in OUTSIDE]
+    found = differences(one, other, small.RUNS[-1], tables=dated)
+    return counterfactual.findings(bench.origin, guard, event, found)
 
 
 def _canary(bench: Bench) -> list[Finding]:
@@ -239,6 +273,7 @@ GUARDS: dict[str, Callable[[Bench], Any]] = {
     "cut_off": _cut_off,
     "poison": _poison,
     "left_cut": _left_cut,
+    "as_of": _as_of,
     "order": _order,
     "canary": _canary,
     "state": _state,

@@ -11,7 +11,7 @@ from flows.guards.canaries import LIMIT, Canary, check, skill
 from flows.guards.compiled import CompiledDbt
 from flows.guards.findings import Finding
 from python_steps import warehouse
-from tests.leakage.mutants import mutant
+from tests.leakage.edited import edited
 from tests.worlds.canaries import CANARIES, FAR, LATE, NEXT, OPEN, RESTATED, landed
 from tests.worlds.landed import Landed
 
@@ -154,7 +154,7 @@ def test_a_canary_that_nobody_holds_by_choice_is_named(honest: Path, tmp_path: P
 
 def _found(told: Landed, folder: Path, edits: dict[str, tuple[str, str]]) -> list[Finding]:
     """What the guard says of an edited project, built up to the profits of its strategies."""
-    dbt = mutant(folder, edits)
+    dbt = edited(folder, edits)
     shutil.copy(told.file, dbt.file)
     dbt.run(select=["+strategy_pnl"])
     return check(dbt.file, CANARIES)

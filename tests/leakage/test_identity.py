@@ -8,7 +8,7 @@ import pytest
 from flows.guards.identity import check, examine
 from flows.publish import PUBLISHED
 from python_steps import warehouse
-from tests.leakage.mutants import mutant
+from tests.leakage.edited import edited
 from tests.worlds.small import ENDED, LATE, LISTED_LATE, World
 
 RECOMPUTED = {
@@ -390,7 +390,7 @@ def test_an_edit_of_what_was_published_is_named(
 def test_an_edit_of_a_model_is_named(
     retold: Path, tmp_path: Path, path: str, old: str, new: str, place: str, leak: str
 ) -> None:
-    leaky = mutant(tmp_path, {path: (old, new)})
+    leaky = edited(tmp_path, {path: (old, new)})
     file = Path(shutil.copy(retold, leaky.file))
     leaky.on(file).run(select=[f"+{place}"])
     found = check(file, [place])

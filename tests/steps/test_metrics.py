@@ -36,8 +36,8 @@ MODELS = ("block_sums", "span_sums", "window_metrics")
 @pytest.fixture(scope="module")
 def statements(small_world: World) -> list[str]:
     """The models between profits and metrics, as they run."""
-    made = {name: sql for ran in small_world.dbt.memory.values() for name, sql in ran}
-    return [made[name].replace(f'"{name}__dbt_tmp"', f'"{name}"') for name in MODELS]
+    compiled = small_world.dbt.compiled()
+    return [f"create table main.{name} as {compiled[name]}" for name in MODELS]
 
 
 @pytest.fixture

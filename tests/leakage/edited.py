@@ -10,7 +10,7 @@ from tests.leakage.catalogue import PROJECT, Edit, Mutant, apply
 
 
 def edited(folder: Path, edits: Mapping[str, tuple[str, str]]) -> CompiledDbt:
-    """dbt on a copy of the project with edits of its models and macros: by path, a text and its place taker."""
+    """dbt on a copy of the project with edits: by path, a text that stands there and its place taker."""
     project = folder / "project"
     for part in ("models", "macros", "tests/generic"):
         shutil.copytree(PROJECT / part, project / part)

@@ -230,7 +230,7 @@ def test_expanding_train_spans_begin_with_the_clock_and_grow(file: Path) -> None
     ("edit", "is_fine"),
     [
         ("select * from told", True),
-        ("select * replace (null as sortino, null as undefined) from told", False),
+        ("select * replace (null as sortino, null::varchar as undefined) from told", False),
         ("select * replace (0.0 as sortino, 'sortino: no losing decision' as undefined) from told", False),
         ("select * replace (null as sortino, 'sortino: who knows' as undefined) from told", False),
         ("select * replace ('infinity'::double as calmar) from told", False),

@@ -43,6 +43,9 @@ def rebalance(
     assets: Annotated[
         Path | None, typer.Option(help="File of assets: symbol, asset_class, currency, ...")
     ] = None,
+    actions: Annotated[
+        Path | None, typer.Option(help="File of splits and dividends: symbol, ex_date, kind, value, ...")
+    ] = None,
     holdings: Annotated[
         Path | None, typer.Option(help="File of weights held before the first decision.")
     ] = None,
@@ -63,6 +66,7 @@ def rebalance(
             as_of=None if as_of is None else instant(as_of),
             bars=bars or [],
             assets=assets,
+            actions=actions,
             holdings=holdings,
             warehouse=warehouse,
             out=out,

@@ -1,4 +1,4 @@
-"""What a run takes in: the study, the policy, bars from files; and whether that is enough to decide on."""
+"""What a run takes in: the study, the policy, bars and actions; and whether that is enough to decide on."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from flows.requests import RebalanceRequest
 from python_steps import plugins, study
 from python_steps.adapters import file as file_adapter
 from python_steps.errors import InputError
+from python_steps.land_actions import ActionsReport, land_actions
 from python_steps.land_bars import LandingReport, land_bars, latest_available_at
 from python_steps.policy import Policy, digest, to_json
 from python_steps.register_assets import Delivery
@@ -32,6 +33,7 @@ class Landed:
     report: LandingReport | None
     ignored: dict[str, tuple[str, ...]]
     is_new: bool
+    actions: ActionsReport | None = None
 
 
 def land(
@@ -70,8 +72,23 @@ def land(
         )
     if as_of is None:
         as_of = _one(con, "select max(as_of) from raw.runs")
-    is_new = bool(new_study or new_policy or (report is not None and report.has_batch))
-    return Landed(as_of, report, ignored, is_new)
+    actions = None
+    if request.actions is not None:
+        payload = file_adapter.fetch(request.actions)
+        told = file_adapter.parse_actions(payload)
+        if told.ignored:
+            ignored[payload.name] = told.ignored
+        actions = land_actions(
+            con,
+            [Delivery(told.rows, payload.payload_hash, payload.name)],
+            seeds,
+            as_of=as_of,
+            batch_id=batch_id,
+            run_id=run_id,
+            loaded_at=loaded_at,
+        )
+    has_rows = (report is not None and report.has_batch) or (actions is not None and actions.rows_landed > 0)
+    return Landed(as_of, report, ignored, bool(new_study or new_policy or has_rows), actions)
 
 
 def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]") -> None:

@@ -30,6 +30,7 @@ class RebalanceRequest(BaseModel):
     as_of: Annotated[dt.datetime, AfterValidator(naive_utc)] | None = None
     bars: list[Path] = []
     assets: Path | None = None
+    actions: Path | None = None
     holdings: Path | None = None
     warehouse: Path = Path(".warehouse")
     out: Path = Path(".out")

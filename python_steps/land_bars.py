@@ -101,7 +101,7 @@ class LandingReport:
 
 def next_batch_id(con: duckdb.DuckDBPyConnection) -> int:
     """One more than the last batch of any raw table."""
-    tables = ("batches", "bars", "quarantined_bars", "assets", "study", "policies")
+    tables = ("batches", "bars", "actions", "quarantined_bars", "assets", "study", "policies")
     batches = " union all ".join(f"select max(batch_id) as batch_id from raw.{table}" for table in tables)
     (last,) = _one(con, f"select coalesce(max(batch_id), 0) from ({batches})")
     return int(last) + 1

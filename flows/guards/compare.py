@@ -15,6 +15,7 @@ OUTSIDE = {
     "main.asset_groups": "the study; decision_bars says which assets there are at a decision",
     "main.assets": "the study; memberships, which says when each was announced, is compared",
     "main.block_sums": "blocks may still be filling; span_sums, made of whole ones, is compared",
+    "main.booked_pnl": "a view of strategy_pnl, which is compared",
     "main.clock_instants": "the calendar of decisions, which reaches past as_of",
     "main.clocks": "the study, an input",
     "main.costs": "the study, an input",

@@ -47,7 +47,22 @@ with
             prices.vintage,
             prices.fill_at,
             prices.fill_price,
-            index.index_level * prices.fill_price_base / prices.close_base as fill_index,
+            case
+                when prices.is_notional
+                then
+                    index.index_level / (
+                        1
+                        + {{
+                            notional_return(
+                                "prices.fill_price",
+                                "prices.close",
+                                "prices.fill_fx_rate",
+                                "prices.fx_rate",
+                            )
+                        }}
+                    )
+                else index.index_level * prices.fill_price_base / prices.close_base
+            end as fill_index,
             coalesce(prices.known_at <= addressed.lapses_at, false) as is_printed,
             prices.known_at as print_known_at
         from addressed

@@ -1,71 +1,61 @@
 -- What a split or dividend that was told late brought a portfolio that held the asset through it, beyond what
 -- the marks say: one row per portfolio, symbol, session_date, told_at and decision_at. The units it added
--- were
--- held until the first fill from its session on; until the decision that books that they count at the mark.
+-- were held until the first fill from its session on; until that is booked they are worth the mark.
 with
     began as (
         select portfolio, min(decision_at) as decision_at from {{ ref("decisions") }} group by portfolio
     ),
     due as (
         select
-            decisions.portfolio,
+            began.portfolio,
             late.symbol,
             late.session_date,
             late.growth,
             late.known_at as told_at,
-            decisions.clock,
-            decisions.decision_at,
-            decisions.decision_number
-        from
-            (
-                select late.*, began.portfolio
-                from {{ ref("late_actions") }} as late
-                inner join began on began.decision_at < late.printed_at
-            ) as late
-        asof join
-            {{ ref("decisions") }} as decisions
-            on decisions.portfolio = late.portfolio
-            and late.known_at <= decisions.decision_at
+            late.known_at
+        from {{ ref("late_actions") }} as late
+        inner join began on began.decision_at < late.printed_at
     ),
-    ended as (
-        select due.*, sold.booked_at, sold.units_before, sold.fill_index
+    sold as (
+        select due.*, bookings.units_before, bookings.fill_index, bookings.booked_at
         from due
-        asof left join
-            {{ ref("order_bookings") }} as sold
-            on sold.portfolio = due.portfolio
-            and sold.symbol = due.symbol
-            and due.session_date <= sold.fill_session
+        asof join
+            {{ ref("order_bookings") }} as bookings
+            on bookings.portfolio = due.portfolio
+            and bookings.symbol = due.symbol
+            and due.session_date <= bookings.fill_session
     ),
     valued as (
         select
-            ended.portfolio,
-            ended.symbol,
-            ended.session_date,
-            ended.told_at,
+            due.portfolio,
+            due.symbol,
+            due.session_date,
+            due.told_at,
             decisions.decision_at,
-            (ended.growth - 1) * case
-                when ended.booked_at <= decisions.decision_at then ended.units_before else held.held_units
-            end as units,
-            case
-                when ended.booked_at <= decisions.decision_at then ended.fill_index else marks.mark_index
-            end as price
-        from ended
+            (due.growth - 1) * coalesce(sold.units_before, held.held_units) as units,
+            coalesce(sold.fill_index, marks.mark_index) as price
+        from due
         inner join
             {{ ref("decisions") }} as decisions
-            on decisions.portfolio = ended.portfolio
-            and decisions.decision_number >= ended.decision_number
-            and decisions.decision_at
-            <= coalesce(greatest(ended.booked_at, ended.decision_at), '9999-01-01'::timestamp)
+            on decisions.portfolio = due.portfolio
+            and decisions.decision_at >= due.known_at
         inner join
             {{ ref("marks") }} as marks
-            on marks.clock = ended.clock
-            and marks.symbol = ended.symbol
+            on marks.clock = decisions.clock
+            and marks.symbol = due.symbol
             and marks.decision_at = decisions.decision_at
         left join
             {{ ref("target_exposures") }} as held
-            on held.portfolio = ended.portfolio
-            and held.symbol = ended.symbol
+            on held.portfolio = due.portfolio
+            and held.symbol = due.symbol
             and held.decision_at = decisions.decision_at
+        left join
+            sold
+            on sold.portfolio = due.portfolio
+            and sold.symbol = due.symbol
+            and sold.session_date = due.session_date
+            and sold.told_at = due.told_at
+            and sold.booked_at <= decisions.decision_at
     )
 select
     portfolio,
@@ -76,5 +66,5 @@ select
     units * (price - coalesce(lag(price) over by_decision, 0)) as gross,
     decision_at as known_at
 from valued
-where units <> 0
 window by_decision as (partition by portfolio, symbol, session_date, told_at order by decision_at)
+qualify units * (price - coalesce(lag(price) over by_decision, 0)) <> 0

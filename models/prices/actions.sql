@@ -4,7 +4,7 @@
 -- which is no news of what was paid.
 with
     heard as (
-        select symbol, vendor
+        select symbol, vendor, known_at
         from {{ ref("stg_actions") }}
         qualify row_number() over (partition by symbol order by known_at, batch_id, vendor) = 1
     )
@@ -16,7 +16,7 @@ select
     actions.value,
     assets.adjustment = 'none' or actions.version = 1 as is_news,
     changed.known_at as superseded_at,
-    actions.known_at
+    greatest(actions.known_at, heard.known_at) as known_at
 from {{ ref("stg_actions") }} as actions
 inner join heard on heard.symbol = actions.symbol and heard.vendor = actions.vendor
 inner join {{ ref("assets") }} as assets on assets.symbol = actions.symbol

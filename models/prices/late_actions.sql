@@ -9,7 +9,7 @@ with
             index.print_number,
             vintages.vintage,
             index.known_at as printed_at,
-            greatest(actions.known_at, index.known_at) as known_at
+            greatest(actions.known_at, index.known_at, vintages.known_at) as known_at
         from {{ ref("actions") }} as actions
         inner join
             {{ ref("vintages") }} as vintages
@@ -30,7 +30,7 @@ with
             told.vintage,
             told.printed_at,
             unnest([told.vintage - 1, told.vintage]) as told_vintage,
-            told.known_at
+            greatest(told.known_at, before.known_at, prices.known_at) as known_at
         from told
         inner join
             {{ ref("price_index") }} as before
@@ -43,7 +43,10 @@ with
             and prices.is_own
     ),
     worth as (
-        select sides.*, {{ worth_of_a_share("sides.close", "bought", "sold") }} as worth
+        select
+            sides.* exclude (known_at),
+            {{ worth_of_a_share("sides.close", "bought", "sold") }} as worth,
+            greatest(sides.known_at, bought.known_at, sold.known_at) as known_at
         from sides
         asof left join
             {{ ref("vintage_actions") }} as bought
@@ -62,6 +65,6 @@ select
     max(worth) filter (where told_vintage = vintage)
     / max(worth) filter (where told_vintage < vintage) as growth,
     printed_at,
-    known_at
+    max(known_at) as known_at
 from worth
-group by symbol, session_date, printed_at, known_at
+group by symbol, session_date, printed_at, vintage

@@ -19,7 +19,8 @@ with
             orders.strategy,
             orders.symbol,
             orders.decision_at,
-            sum(corrected.net_return order by corrected.decision_at, corrected.known_at) as net_return
+            sum(corrected.net_return order by corrected.decision_at, corrected.known_at) as net_return,
+            max(greatest(corrected.known_at, orders.known_at)) as known_at
         from corrected
         asof join
             orders
@@ -43,7 +44,7 @@ select
     pnl.net_return + coalesce(booked.net_return, 0) as net_return,
     pnl.is_trade,
     pnl.status,
-    pnl.known_at
+    greatest(pnl.known_at, booked.known_at) as known_at
 from {{ ref("strategy_pnl") }} as pnl
 left join
     booked

@@ -47,6 +47,7 @@ with
             prices.vintage,
             prices.fill_at,
             prices.fill_price,
+            prices.fill_fx_rate,
             case
                 when prices.is_notional
                 then
@@ -98,6 +99,7 @@ select
     case when told.status = 'filled' then told.vintage end as fill_vintage,
     case when told.status = 'filled' then told.fill_at end as fill_at,
     case when told.status = 'filled' then told.fill_price end as fill_price,
+    case when told.status = 'filled' then told.fill_fx_rate end as fill_fx_rate,
     case when told.status = 'filled' then told.fill_index end as fill_index,
     told.cost_rate,
     told.known_at

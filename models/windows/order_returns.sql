@@ -12,11 +12,16 @@ with
             fills.fill_session,
             fills.fill_at,
             case
-                when assets.adjustment = 'none' then fills.fill_vintage else exits.exit_vintage
-            end as entry_vintage,
+                when assets.adjustment = 'none' then fills.fill_price else entry.fill_price
+            end as fill_price,
+            case
+                when assets.adjustment = 'none' then fills.fill_fx_rate else entry.fill_fx_rate
+            end as fill_fx_rate,
             exits.exit_session,
-            exits.exit_vintage,
             exits.exit_at,
+            case when exits.is_closing then exit.close else exit.fill_price end as exit_price,
+            case when exits.is_closing then exit.fx_rate else exit.fill_fx_rate end as exit_fx_rate,
+            exit.is_notional,
             fills.cost_rate,
             exits.is_closing,
             greatest(fills.known_at, exits.known_at) as known_at
@@ -27,76 +32,66 @@ with
             and fills.symbol = exits.symbol
             and fills.decision_at = exits.decision_at
         inner join {{ ref("assets") }} as assets on assets.symbol = exits.symbol
+        inner join
+            {{ ref("vintage_prices") }} as entry
+            on entry.symbol = exits.symbol
+            and entry.vintage = exits.exit_vintage
+            and entry.session_date = fills.fill_session
+        inner join
+            {{ ref("vintage_prices") }} as exit
+            on exit.symbol = exits.symbol
+            and exit.vintage = exits.exit_vintage
+            and exit.session_date = exits.exit_session
     ),
     told as (
-        select trips.*, vintages.vintage as told_vintage
+        select
+            trips.* exclude (known_at),
+            vintages.vintage,
+            greatest(trips.known_at, vintages.known_at) as known_at
         from trips
         asof join
             {{ ref("vintages") }} as vintages
             on vintages.symbol = trips.symbol
             and trips.known_at >= vintages.from_at
-    ),
-    priced as (
-        select
-            told.*,
-            entry.fill_price,
-            entry.fill_fx_rate,
-            case when told.is_closing then exit.close else exit.fill_price end as exit_price,
-            case when told.is_closing then exit.fx_rate else exit.fill_fx_rate end as exit_fx_rate,
-            exit.is_notional
-        from told
-        inner join
-            {{ ref("vintage_prices") }} as entry
-            on entry.symbol = told.symbol
-            and entry.vintage = told.entry_vintage
-            and entry.session_date = told.fill_session
-        inner join
-            {{ ref("vintage_prices") }} as exit
-            on exit.symbol = told.symbol
-            and exit.vintage = told.exit_vintage
-            and exit.session_date = told.exit_session
     )
 select
-    priced.clock,
-    priced.symbol,
-    priced.decision_at,
-    priced.decision_number,
-    priced.fill_session,
-    priced.fill_at,
-    priced.fill_price,
-    priced.fill_fx_rate,
-    priced.exit_session,
-    priced.exit_at,
-    priced.exit_price,
-    priced.exit_fx_rate,
+    told.clock,
+    told.symbol,
+    told.decision_at,
+    told.decision_number,
+    told.fill_session,
+    told.fill_at,
+    told.fill_price,
+    told.fill_fx_rate,
+    told.exit_session,
+    told.exit_at,
+    told.exit_price,
+    told.exit_fx_rate,
     case
-        when priced.is_notional
+        when told.is_notional
         then
             {{
                 notional_return(
-                    "priced.fill_price",
-                    "priced.exit_price",
-                    "priced.fill_fx_rate",
-                    "priced.exit_fx_rate",
+                    "told.fill_price", "told.exit_price", "told.fill_fx_rate", "told.exit_fx_rate"
                 )
             }}
         else
-            {{ worth_of_a_share("priced.exit_price", "bought", "sold") }}
-            * priced.exit_fx_rate
-            / (priced.fill_price * priced.fill_fx_rate)
+            {{ worth_of_a_share("told.exit_price", "bought", "sold") }}
+            * told.exit_fx_rate
+            / (told.fill_price * told.fill_fx_rate)
             - 1
     end as unit_return,
-    priced.cost_rate,
-    priced.is_closing,
-    priced.known_at
-from priced
+    told.cost_rate,
+    told.is_closing,
+    greatest(told.known_at, bought.known_at, sold.known_at) as known_at
+from told
 asof left join
     {{ ref("vintage_actions") }} as bought
-    on bought.symbol = priced.symbol
-    and bought.vintage = priced.told_vintage
-    and priced.fill_session >= bought.ex_date
+    on bought.symbol = told.symbol
+    and bought.vintage = told.vintage
+    and told.fill_session >= bought.ex_date
 asof left join
     {{ ref("vintage_actions") }} as sold
-    on sold.symbol = priced.symbol
-    and sold.vintage = priced.told_vintage
-    and priced.exit_session >= sold.ex_date
+    on sold.symbol = told.symbol
+    and sold.vintage = told.vintage
+    and told.exit_session >= sold.ex_date

@@ -1,6 +1,5 @@
--- What a unit earned more, from a fill to its exit, than was known when the profit was booked, because a
--- split
--- or dividend between them was told later: one row per clock, symbol, decision_at and known_at.
+-- What a unit earned more, from a fill to its exit, than was known when its profit was, because a split or
+-- dividend between them was told later: one row per clock, symbol, decision_at and known_at.
 with
     late as (
         select distinct
@@ -13,7 +12,7 @@ with
             returns.exit_price,
             returns.exit_fx_rate / (returns.fill_price * returns.fill_fx_rate) as unit_value,
             vintages.vintage,
-            greatest(actions.known_at, returns.known_at) as known_at
+            greatest(actions.known_at, vintages.known_at, returns.known_at) as known_at
         from {{ ref("order_returns") }} as returns
         inner join
             {{ ref("actions") }} as actions
@@ -32,8 +31,9 @@ with
     ),
     worth as (
         select
-            sides.*,
-            {{ worth_of_a_share("sides.exit_price", "bought", "sold") }} * sides.unit_value as unit_growth
+            sides.* exclude (known_at),
+            {{ worth_of_a_share("sides.exit_price", "bought", "sold") }} * sides.unit_value as unit_growth,
+            greatest(sides.known_at, bought.known_at, sold.known_at) as known_at
         from sides
         asof left join
             {{ ref("vintage_actions") }} as bought
@@ -54,6 +54,6 @@ select
     sum(
         case when told_vintage = vintage then unit_growth else - unit_growth end order by told_vintage
     ) as unit_return,
-    known_at
+    max(known_at) as known_at
 from worth
-group by clock, symbol, decision_at, decision_number, known_at
+group by clock, symbol, decision_at, decision_number, vintage

@@ -1,15 +1,16 @@
 -- What one share has become and has paid by each ex-date, as a vintage sees it: one row per symbol, vintage
--- and ex_date. shares: of today for one of before the first action; cash: dividends on these, in the asset's
--- currency, none of it put back. Counted forward from the first action, so that no row needs a later one.
+-- and ex_date. shares: of today for one of before the first action; cash: dividends on these, in the
+-- asset's currency, none of it put back. Counted forward, so that no session needs a later action. A
+-- dividend is paid on the shares of before a split of the same day.
 with
     seen as (
         select
             vintages.symbol,
             vintages.vintage,
             actions.ex_date,
-            coalesce(max(actions.value) filter (where actions.kind = 'split'), 1) as split,
-            coalesce(max(actions.value) filter (where actions.kind = 'dividend'), 0) as dividend,
-            max(greatest(actions.known_at, vintages.known_at)) as known_at
+            case when actions.kind = 'split' then actions.value else 1.0 end as split,
+            case when actions.kind = 'dividend' then actions.value else 0.0 end as dividend,
+            greatest(actions.known_at, vintages.known_at) as known_at
         from {{ ref("vintages") }} as vintages
         inner join
             {{ ref("actions") }} as actions
@@ -17,38 +18,34 @@ with
             and actions.known_at < coalesce(vintages.until_at, '9999-01-01'::timestamp)
             and coalesce(actions.superseded_at, '9999-01-01'::timestamp)
             >= coalesce(vintages.until_at, '9999-01-01'::timestamp)
-        group by vintages.symbol, vintages.vintage, actions.ex_date
     ),
     split as (
         select
-            seen.symbol,
-            seen.vintage,
-            seen.ex_date,
-            seen.split,
-            seen.dividend,
-            list_aggregate(list(earlier.split order by earlier.ex_date), 'product') as shares,
-            max(earlier.known_at) as known_at
+            *,
+            list_aggregate(list(split) over by_now, 'product') as shares,
+            dividend * coalesce(list_aggregate(list(split) over before_now, 'product'), 1.0) as paid
         from seen
-        inner join
-            seen as earlier
-            on earlier.symbol = seen.symbol
-            and earlier.vintage = seen.vintage
-            and earlier.ex_date <= seen.ex_date
-        group by seen.symbol, seen.vintage, seen.ex_date, seen.split, seen.dividend
+        window
+            by_now as (
+                partition by symbol, vintage
+                order by ex_date
+                range between unbounded preceding and current row
+            ),
+            before_now as (
+                partition by symbol, vintage
+                order by ex_date
+                range between unbounded preceding and current row exclude group
+            )
     )
-select
-    split.symbol,
-    split.vintage,
-    split.ex_date,
-    split.shares,
-    list_aggregate(
-        list(earlier.dividend * earlier.shares / earlier.split order by earlier.ex_date), 'sum'
-    ) as cash,
-    split.known_at
+select distinct
+    symbol,
+    vintage,
+    ex_date,
+    shares,
+    list_aggregate(list(paid) over by_now, 'sum') as cash,
+    max(known_at) over by_now as known_at
 from split
-inner join
-    split as earlier
-    on earlier.symbol = split.symbol
-    and earlier.vintage = split.vintage
-    and earlier.ex_date <= split.ex_date
-group by split.symbol, split.vintage, split.ex_date, split.shares, split.known_at
+window
+    by_now as (
+        partition by symbol, vintage order by ex_date range between unbounded preceding and current row
+    )

@@ -33,11 +33,10 @@ with
     ),
     told as (
         select
-            converted.* exclude (version_known_at, known_at),
+            converted.* exclude (version_known_at),
             coalesce(actions.shares, 1.0) as shares,
             coalesce(actions.cash, 0.0) as cash,
-            greatest(converted.version_known_at, actions.known_at) as version_known_at,
-            greatest(converted.known_at, actions.known_at) as known_at
+            greatest(converted.version_known_at, actions.known_at) as version_known_at
         from converted
         asof left join
             {{ ref("vintage_actions") }} as actions

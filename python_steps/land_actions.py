@@ -55,8 +55,9 @@ from rows
 asof left join calendar on calendar.venue = rows.venue and rows.ex_date <= calendar.session_date
 """
 
-# The contract of bars: what came before the symbol's bars did, or became available after the as_of of the
-# landing before, was known when it was available; everything else when it was recorded, if that is later.
+# The contract of bars: what came no later than the symbol's first bars, or became available after the as_of
+# of the landing before, was known when it was available; everything else when it was recorded, if that is
+# later, and so was a change that says no instant of its own.
 VERSIONS = """
 create temp table actions_versions as
 with landed as (
@@ -89,7 +90,7 @@ numbered as (
 ),
 claimed as (
     select *, case
-            when version = 1 and (
+            when (version = 1 or known_at is not null) and (
                 available_at > $before::timestamp
                 or symbol not in (select symbol from raw.bars where batch_id < $batch_id)
             )

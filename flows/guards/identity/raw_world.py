@@ -54,6 +54,7 @@ class Asset:
     asset_class: str
     venue: str
     currency: str
+    adjustment: str
     memberships: tuple[Membership, ...]
     listed: np.datetime64
 
@@ -64,6 +65,26 @@ class Asset:
             begins = np.where(told.known <= instants, told.begins, begins)
             ends = np.where(told.known <= instants, told.ends, ends)
         return (rebalance >= begins) & (rebalance < ends)
+
+
+@dataclass(frozen=True)
+class Action:
+    """A split or dividend: what each of its versions says, and since when that was known; all in order.
+
+    `is_restated_with_prices` where a change of its value is no news, because the prices changed with it.
+    """
+
+    ex_date: np.datetime64
+    kind: str
+    value: np.ndarray
+    known: np.ndarray
+    is_restated_with_prices: bool
+
+    def said(self, until: np.ndarray) -> np.ndarray:
+        """Its value by the last version known before each instant; that of no action where there was none."""
+        place = np.searchsorted(self.known, until, side="left")
+        nothing = 1.0 if self.kind == "split" else 0.0
+        return np.append(nothing, self.value)[place]
 
 
 @dataclass(frozen=True)
@@ -86,10 +107,14 @@ class Portfolio:
 
 @dataclass(frozen=True)
 class RawWorld:
-    """What the last run could see. `bars` are rows of raw.bars by symbol, session_date, version."""
+    """What the last run could see. `bars` are rows of raw.bars by symbol, session_date, version.
+
+    `actions` are those of raw.actions that a symbol's feed has not put into its prices.
+    """
 
     as_of: np.datetime64
     bars: pd.DataFrame
+    actions: Mapping[str, tuple[Action, ...]]
     assets: Mapping[str, Asset]
     calendars: Mapping[str, Calendar]
     clocks: Mapping[str, Clock]
@@ -114,11 +139,13 @@ def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
         {"as_of": as_of.item(), "batch_until": batch_until},
     ).df()
     portfolios = _portfolios(con, batch_until, runs)
+    assets = _assets(con, batch_until, study["assets"])
     used = {portfolio.clock for portfolio in portfolios}
     return RawWorld(
         as_of=as_of,
         bars=bars,
-        assets=_assets(con, batch_until, study["assets"]),
+        actions=_actions(con, as_of, batch_until, assets),
+        assets=assets,
         calendars=_calendars(study),
         clocks={row["clock"]: _clock(row, as_of) for row in study["clocks"] if row["clock"] in used},
         cost_rates={
@@ -185,7 +212,8 @@ def _assets(
     con: duckdb.DuckDBPyConnection, batch_until: int, seeded: list[dict[str, Any]]
 ) -> dict[str, Asset]:
     """Assets that have a bar. A file goes before the seed, and a later file before an earlier one."""
-    columns = ["symbol", "asset_class", "venue", "currency", "member_from", "member_until", "known_at"]
+    columns = ["symbol", "asset_class", "venue", "currency", "adjustment"]
+    columns += ["member_from", "member_until", "known_at"]
     rows = con.execute(
         f"select {', '.join(columns)} from raw.assets where batch_id <= $batch order by batch_id",
         {"batch": batch_until},
@@ -201,12 +229,40 @@ def _assets(
             asset_class=told[symbol][-1]["asset_class"],
             venue=told[symbol][-1]["venue"],
             currency=told[symbol][-1]["currency"],
+            adjustment=told[symbol][-1]["adjustment"] or "none",
             memberships=tuple(_membership(row) for row in told[symbol]),
             listed=ALWAYS if batch == min(landed) else np.datetime64(landed[batch], "us"),
         )
         for symbol, batch in first_batch.items()
         if symbol in told
     }
+
+
+def _actions(
+    con: duckdb.DuckDBPyConnection, as_of: np.datetime64, batch_until: int, assets: Mapping[str, Asset]
+) -> dict[str, tuple[Action, ...]]:
+    """By symbol, from the vendor whose first action was known first; a dividend before a split of its day."""
+    rows = con.execute(
+        "from raw.actions where known_at <= $as_of and batch_id <= $batch_until order by known_at, batch_id,"
+        " vendor",
+        {"as_of": as_of.item(), "batch_until": batch_until},
+    ).df()
+    found: dict[str, tuple[Action, ...]] = {}
+    for symbol, mine in rows.groupby("symbol"):
+        adjustment = assets[str(symbol)].adjustment if symbol in assets else "splits_and_dividends"
+        heard = mine[mine["vendor"] == mine["vendor"].iloc[0]].sort_values(["ex_date", "kind", "version"])
+        found[str(symbol)] = tuple(
+            Action(
+                days(versions["ex_date"])[0],
+                kind,
+                versions["value"].to_numpy(dtype=float),
+                microseconds(versions["known_at"]),
+                adjustment != "none",
+            )
+            for (_, kind), versions in heard.groupby(["ex_date", "kind"])
+            if kind in {"none": ("dividend", "split"), "splits": ("dividend",)}.get(adjustment, ())
+        )
+    return found
 
 
 def _membership(row: Mapping[str, Any]) -> Membership:

@@ -23,7 +23,7 @@ class Recomputed:
 
 def recompute(world: RawWorld) -> Recomputed:
     """Everything that needs no position. An asset without a priced bar by `as_of` has no entry."""
-    prints = prints_by_symbol(world.bars)
+    prints = prints_by_symbol(world.bars, world.actions)
     base = min(clock.base_currency for clock in world.clocks.values())
     priced = {
         symbol: one for symbol, one in priced_by_symbol(prints, world.assets, base).items() if len(one.timely)
@@ -37,5 +37,5 @@ def recompute(world: RawWorld) -> Recomputed:
             last_bars[symbol] = last
         for name, clock in world.clocks.items():
             orders[name, symbol] = orders_of(one, asset, calendar, clock, world.as_of)
-            trips[name, symbol] = trips_of(one, orders[name, symbol], last)
+            trips[name, symbol] = trips_of(one, orders[name, symbol], last, asset.adjustment)
     return Recomputed(world, base, prints, priced, last_bars, orders, trips)

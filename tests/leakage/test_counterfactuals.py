@@ -16,6 +16,7 @@ from tests.worlds.small import CUTS, RUNS, World
 POISONED = (
     "in the middle of a test span, at a decision",
     "a minute before the restatement",
+    "while a dividend is not told",
     "just before the last bar",
 )
 

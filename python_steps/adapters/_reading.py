@@ -10,9 +10,12 @@ import pyarrow as pa
 
 from python_steps.payloads import ACTIONS, REFUSED, ROWS, ParsedPayload, VendorPayload
 from python_steps.scrub import scrub
+from python_steps.vendor_http import Answer, TryAgain, quoted
 
 EPOCH = dt.datetime(1970, 1, 1)
 DAY = dt.timedelta(days=1)
+# Seconds since 1970 of what can be the instant of a bar: the years 1900 to 2199.
+FIRST, LAST = ((dt.datetime(year, 1, 1) - EPOCH) // dt.timedelta(seconds=1) for year in (1900, 2200))
 LONGEST_ROW = 1000
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 
@@ -59,13 +62,10 @@ def number(value: object) -> float:
 def instant(value: object, per_second: int) -> dt.datetime:
     """Naive UTC of a whole number of seconds (`per_second` 1) or milliseconds (1000) since 1970.
 
-    Raises Malformed where it is no integer, or beyond the years 1 to 9999.
+    Raises Malformed where it is no integer, or not of 1900 to 2199, which one of another unit would not be.
     """
-    if isinstance(value, int) and not isinstance(value, bool):
-        try:
-            return EPOCH + dt.timedelta(seconds=value // per_second, milliseconds=value % per_second)
-        except OverflowError:
-            pass
+    if isinstance(value, int) and not isinstance(value, bool) and FIRST <= value // per_second < LAST:
+        return EPOCH + dt.timedelta(microseconds=value * (1_000_000 // per_second))
     raise Malformed(f"{shown(value, 40)}; expected an instant, in 1/{per_second} s since 1970")
 
 
@@ -95,6 +95,21 @@ class Reading:
         self._refused: list[dict[str, Any]] = []
         self._actions: list[dict[str, Any]] = []
 
+    def rows(self, find: Callable[[Any], list[Any]], read: Callable[[Any], dict[str, Any]]) -> None:
+        """All rows that `find` finds in the payload's JSON; where it raises Malformed, one refusal."""
+        try:
+            found = find(read_json(self._payload.content))
+        except Malformed as error:
+            self.unreadable(error)
+        else:
+            for raw in found:
+                self.row(raw, read)
+
+    def unreadable(self, error: Malformed) -> None:
+        """The whole payload is none: one refused row, which shows how it begins."""
+        head = self._payload.content[:LONGEST_ROW].decode("utf-8", "replace")
+        self.refuse("unreadable", str(error), head)
+
     def row(self, raw: object, read: Callable[[Any], dict[str, Any]]) -> None:
         """The row that `read` makes of `raw`; where `read` raises Malformed, a refusal."""
         try:
@@ -109,7 +124,7 @@ class Reading:
     def refuse(
         self, reason: str, detail: str, raw: object = None, session_date: dt.date | None = None
     ) -> None:
-        """A row that is none, with why; a payload that cannot be read at all is one row, `unreadable`."""
+        """A row that is none, with why."""
         self._number += 1
         self._refused.append(
             {
@@ -141,3 +156,23 @@ class Reading:
             pa.Table.from_pylist(self._refused, schema=REFUSED),
             pa.Table.from_pylist(self._actions, schema=ACTIONS),
         )
+
+
+def as_list(value: Any) -> list[Any]:
+    """`value` where it is a JSON array; else raises Malformed."""
+    if isinstance(value, list):
+        return value
+    raise Malformed(f"{shown(value, 100)}; expected an array of rows")
+
+
+def json_or_again(answer: Answer) -> Any:
+    """The JSON of an answer; raises TryAgain where a 200 holds none: a page of a proxy, or one cut short.
+
+    Serves as the `check` of VendorHttp.get.
+    """
+    try:
+        return read_json(answer.content)
+    except Malformed as error:
+        if answer.status == 200:
+            raise TryAgain(f"HTTP 200, {quoted(answer.content)} {error}") from None
+        return None

@@ -14,8 +14,10 @@ from python_steps.vendor_http import Answer, TryAgain, quoted
 
 EPOCH = dt.datetime(1970, 1, 1)
 DAY = dt.timedelta(days=1)
+SECOND = dt.timedelta(seconds=1)
+MIDNIGHT = dt.time()
 # Seconds since 1970 of what can be the instant of a bar: the years 1900 to 2199.
-FIRST, LAST = ((dt.datetime(year, 1, 1) - EPOCH) // dt.timedelta(seconds=1) for year in (1900, 2200))
+FIRST, LAST = ((dt.datetime(year, 1, 1) - EPOCH) // SECOND for year in (1900, 2200))
 LONGEST_ROW = 1000
 DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 
@@ -73,7 +75,7 @@ def since_epoch(moment: dt.date | dt.datetime) -> int:
     """Seconds since 1970 of a naive UTC instant, or of the midnight that begins a day."""
     if not isinstance(moment, dt.datetime):
         moment = dt.datetime.combine(moment, dt.time())
-    return (moment - EPOCH) // dt.timedelta(seconds=1)
+    return (moment - EPOCH) // SECOND
 
 
 def shown(value: object, length: int = LONGEST_ROW) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from python_steps.adapters._reading import (
     DAY,
+    MIDNIGHT,
     Malformed,
     Reading,
     as_list,
@@ -31,7 +32,6 @@ LIMIT = 1000
 MILLI = 1000
 MILLISECOND = dt.timedelta(milliseconds=1)
 DAY_IN_MILLI = DAY // MILLISECOND
-MIDNIGHT = dt.time()
 # UNKNOWN, DISCONNECTED, TOO_MANY_REQUESTS, TIMEOUT, SERVER_BUSY: they pass.
 PASSING_CODES = frozenset({-1000, -1001, -1003, -1007, -1008})
 REMEDIES = {

@@ -28,9 +28,7 @@ class Malformed(ValueError):
     `reason` is the code under which a row is refused, `session_date` its session as far as that can be read.
     """
 
-    def __init__(
-        self, detail: str, reason: str = "malformed", session_date: dt.date | None = None
-    ) -> None:
+    def __init__(self, detail: str, reason: str = "malformed", session_date: dt.date | None = None) -> None:
         super().__init__(detail)
         self.reason = reason
         self.session_date = session_date

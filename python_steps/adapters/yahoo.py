@@ -1,9 +1,10 @@
 """Yahoo's chart, version 8: daily bars of stocks with their dividends and splits. Unofficial, without a key.
 
-`close` is adjusted for splits and not for dividends (`adjclose` for both: unused, since a dividend rewrites all
-of it). So Yahoo's adjustment is `splits`: its splits are told as actions, and whoever applies actions must
-leave them alone on this feed, or they would be applied twice. Its dividends are per share as of today too.
-After a split Yahoo tells all earlier bars anew: these land as restatements.
+`close` is adjusted for splits and not for dividends (`adjclose` for both: unused, since a dividend rewrites
+all of it). So the adjustment of this feed is `splits`. Its splits are told as actions, and whoever applies
+actions to prices must leave the splits of this feed alone, or they would be applied twice. Its dividends are
+per share as of today too. After a split all earlier bars are told anew (RESTATED_BY): an increment that
+brings one is to be followed by the whole history, or it would stand on another base than what was landed.
 """
 
 import datetime as dt
@@ -35,8 +36,9 @@ KEY = False
 
 # It answers 429 to any agent that does not look like a browser.
 HEADERS = {"User-Agent": "Mozilla/5.0 (portfolio-warehouse)"}
+RESTATED_BY = ("split",)
 # A bar is asked for by the instant at which its session opens. No exchange opens from 18:00 to 21:00 UTC, so
-# days of six hours less hold the sessions of New York and those of Sydney, which open on the day before in UTC.
+# days from 18:00 on hold the sessions of New York, and those of Sydney, which open on the UTC day before.
 BEFORE_MIDNIGHT = 6 * 3600
 PRICES = ("open", "high", "low", "close")
 REMEDIES = {
@@ -53,8 +55,9 @@ def fetch(request: VendorRequest, http: VendorHttp) -> Iterator[VendorPayload]:
     if until <= since:
         return
     path = f"/v8/finance/chart/{quote(request.vendor_symbol, safe='')}"
-    params = {"period1": since, "period2": until, "interval": "1d", "events": "div,splits"}
-    answer = http.get(path, {**params, "includePrePost": "false"}, HEADERS, check=json_or_again)
+    params: dict[str, str | int] = {"period1": since, "period2": until, "interval": "1d"}
+    params |= {"events": "div,splits", "includePrePost": "false"}
+    answer = http.get(path, params, HEADERS, check=json_or_again)
     try:
         if answer.status != 200:
             raise Malformed(_error(answer) or f"{shown(answer.content.decode('utf-8', 'replace'))}")
@@ -77,7 +80,7 @@ def parse(payload: VendorPayload) -> ParsedPayload:
         result = _result(read_json(payload.content))
         entries, zone = _entries(result), _zone(result)
     except Malformed as error:
-        reading.refuse("unreadable", str(error), payload.content.decode("utf-8", "replace"))
+        reading.unreadable(error)
         return reading.parsed()
     live = _live_stamp(result["meta"], entries, zone)
     for entry in entries:
@@ -90,7 +93,9 @@ def _result(answer: object) -> dict[str, Any]:
     """The only result of a chart, with its `meta`; raises Malformed with what the chart says instead."""
     chart = answer.get("chart") if isinstance(answer, dict) else None
     if not isinstance(chart, dict) or chart.get("error") is not None:
-        raise Malformed(f"{shown(chart['error'] if isinstance(chart, dict) else answer, 200)}; expected a chart")
+        raise Malformed(
+            f"{shown(chart['error'] if isinstance(chart, dict) else answer, 200)}; expected a chart"
+        )
     results = chart.get("result")
     if not isinstance(results, list) or len(results) != 1 or not isinstance(results[0], dict):
         raise Malformed(f"result {shown(results, 200)}; expected a list of one chart")
@@ -156,7 +161,9 @@ def _bar(entry: Mapping[str, Any], zone: ZoneInfo, live: int | None) -> dict[str
     opened = local_time(instant(entry["timestamp"], 1), zone)
     day = opened.date()
     if live is not None and entry["timestamp"] == live:
-        raise Malformed(f"stamped {opened.time()} at the exchange; expected when a session opens", "unclosed", day)
+        raise Malformed(
+            f"stamped {opened.time()} at the exchange; expected when a session opens", "unclosed", day
+        )
     if missing := [name for name in PRICES if entry[name] is None]:
         raise Malformed(f"{', '.join(missing)} null; expected prices", "missing_value", day)
     prices = {name: number(entry[name]) for name in PRICES}

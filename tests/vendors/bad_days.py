@@ -74,7 +74,7 @@ def is_no_gzip(handler: Handler, good: Reply) -> None:
     send(handler, Reply(good.status, good.body, {**good.headers, "Content-Encoding": "gzip"}))
 
 
-def bomb(megabytes: int = 512) -> BadDay:
+def bomb(megabytes: int = 128) -> BadDay:
     """A small gzip that inflates to `megabytes`."""
     packed = gzip.compress(bytes(megabytes * 2**20), 9)
     return says(200, packed, Content_Encoding="gzip")

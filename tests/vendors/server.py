@@ -16,6 +16,7 @@ import gzip
 import http.server
 import importlib
 import json
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -80,7 +81,7 @@ class Server:
         class Answers(_Answers):
             vendor = ours
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
+        self._server = _Server(("127.0.0.1", 0), Answers)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -93,6 +94,13 @@ class Server:
     def tell(self, *bad_days: BadDay | None) -> None:
         """The next requests meet these, one each; None is a good day between."""
         self.bad_days.extend(bad_days)
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *told: object) -> None:
+        """A client that leaves is no error here; a shape that fails is, and is printed."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(*told)
 
 
 class _Answers(http.server.BaseHTTPRequestHandler):

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from python_steps.adapters._reading import DAY, Malformed, Reading, instant, number, shown, since_epoch
+from python_steps.adapters._reading import DAY, EPOCH, Malformed, Reading, instant, number, shown, since_epoch
 from python_steps.adapters._zones import NEW_YORK, fx_opens_at, fx_session, instant_at
 from python_steps.payloads import ParsedPayload, VendorPayload, VendorRequest
 from python_steps.vendor_http import Answer, Rate, TryAgain, Unreadable, VendorHttp, inflated
@@ -30,6 +30,11 @@ GZIP = b"\x1f\x8b"
 LARGEST_FILE = 4 * 2**20  # fifty times a week of hours
 HOUR = dt.timedelta(hours=1)
 LAST_WEEK = 53
+PAIRS = (
+    *("AUDCAD", "AUDCHF", "AUDJPY", "AUDNZD", "CADCHF", "EURAUD", "EURCHF"),
+    *("EURGBP", "EURJPY", "EURUSD", "GBPCHF", "GBPJPY", "GBPNZD", "GBPUSD"),
+    *("NZDCAD", "NZDCHF", "NZDJPY", "NZDUSD", "USDCAD", "USDCHF", "USDJPY"),
+)
 # From when on a week should be out; before that, no file is no news.
 LATE = 21 * DAY
 SATURDAY = 5
@@ -77,7 +82,8 @@ def fetch(request: VendorRequest, http: VendorHttp) -> Iterator[VendorPayload]:
 
     Its numbers of weeks differ from year to year by one, so a week more is asked for on each side, and the
     instants inside tell what a file holds. A file that is not there was not published, which is an error
-    only if that is so for all of them and they are three weeks old. Raises VendorError.
+    only if none is, and the pair is not of those it publishes, or the first week is three weeks old.
+    Raises VendorError.
     """
     last = min(request.until_date, request.as_of.date() + DAY) - DAY
     if last < request.from_date:
@@ -94,13 +100,10 @@ def fetch(request: VendorRequest, http: VendorHttp) -> Iterator[VendorPayload]:
                 request, answer, answer.content, REMEDIES.get(answer.status, "expected a file of candles")
             )
         http.progress(request.symbol, place, len(weeks))
-    if not found and request.from_date < request.as_of.date() - LATE:
-        raise http.refusal(
-            request,
-            answer,
-            f"none of the {len(weeks)} weeks from {weeks[0]} on is published",
-            "expected a pair as FXCM writes it, such as EURUSD, or other weeks",
-        )
+    if found or (request.vendor_symbol in PAIRS and request.from_date >= request.as_of.date() - LATE):
+        return
+    said = f"none of {len(weeks)} files from {weeks[0]} on is published"
+    raise http.refusal(request, answer, said, f"expected other weeks, or one of {', '.join(PAIRS)}")
 
 
 def parse(payload: VendorPayload) -> ParsedPayload:
@@ -141,9 +144,13 @@ def _weeks(first: dt.date, last: dt.date) -> list[tuple[int, int]]:
 
 
 def _check(answer: Answer) -> None:
+    """An empty week is the gzip of nothing; no bytes at all are an answer cut short."""
+    if answer.status != 200:
+        return
     try:
-        if answer.status == 200:
-            _plain(answer.content)
+        if not answer.content:
+            raise Malformed("no content; expected a gzip")
+        _records(answer.content)
     except Malformed as error:
         raise TryAgain(f"HTTP 200, {error}") from None
 
@@ -189,16 +196,23 @@ def _stamp_or_none(record: Mapping[str, str]) -> dt.datetime | None:
 
 
 def _zone(stamps: Sequence[dt.datetime]) -> ZoneInfo:
-    """The zone of the file, by its week, which goes from Sunday to Friday 17:00 New York.
+    """The zone of the file, by its week, which goes from Sunday 17:00 to Friday 17:00 New York.
 
-    FXCM says UTC, and some who measured found UTC, others New York: so the zone is the one that puts fewer
-    hours into the weekend. Where that is neither, a file of UTC could not be told from one five hours off.
+    FXCM says UTC, and of those who measured some found UTC, others New York. So it is the zone that puts
+    fewer hours into the weekend, or else the one in which the file begins where a session does; where both
+    do as well, every bar might be hours off, and the file is refused.
     """
-    outside = {zone: sum(_session(stamp, zone).weekday() >= SATURDAY for stamp in stamps) for zone in ZONES}
-    fewest, next_to = sorted(outside.values())
-    if stamps and fewest == next_to:
+    told = {zone: _misfit(stamps, zone) for zone in ZONES}
+    if stamps and told[ZONES[0]] == told[ZONES[1]]:
         raise Malformed("neither opens nor ends a week; expected hours whose time zone can be told")
-    return min(ZONES, key=lambda zone: outside[zone])
+    return min(ZONES, key=lambda zone: told[zone])
+
+
+def _misfit(stamps: Sequence[dt.datetime], zone: ZoneInfo) -> tuple[int, bool]:
+    """How many hours are in the weekend, and whether the first one does not open a session."""
+    in_weekend = sum(_session(stamp, zone).weekday() >= SATURDAY for stamp in stamps)
+    first = min(stamps, default=EPOCH)
+    return in_weekend, instant_at(first, zone) != fx_opens_at(_session(first, zone))
 
 
 def _session(stamp: dt.datetime, zone: ZoneInfo) -> dt.date:

@@ -91,7 +91,13 @@ def rows_in(content: bytes) -> int:
     records = [dict(zip(names, each, strict=False)) for each in found[1:] if each]
     starts = [_start(record.get("DateTime", "")) for record in records]
     told = [start for start in starts if start]
-    weekend = {zone: sum(_session(start, zone).weekday() > 4 for start in told) for zone in (UTC, NEW_YORK)}
+    weekend = {
+        zone: (
+            sum(_session(start, zone).weekday() > 4 for start in told),
+            told and _session(min(told), zone) == _session(min(told) - HOUR, zone),
+        )
+        for zone in (UTC, NEW_YORK)
+    }
     if told and weekend[UTC] == weekend[NEW_YORK]:
         return 1
     zone = min(weekend, key=weekend.get)

@@ -92,7 +92,7 @@ class LandingReport:
     """What a landing did with each row that it saw: landed, unchanged, quarantined, or not asked for.
 
     `rows_quarantined` counts refused rows, those refused earlier included; `payloads_kept` counts answers of
-    vendors.
+    vendors; `accounts` has one for each payload.
     """
 
     rows_seen: int
@@ -106,6 +106,7 @@ class LandingReport:
     registered: tuple[str, ...]
     has_batch: bool
     payloads_kept: int = 0
+    accounts: tuple[Account, ...] = ()
 
 
 def next_batch_id(con: duckdb.DuckDBPyConnection) -> int:
@@ -271,7 +272,6 @@ def _report(
     accounts: Sequence[Account],
     registered: Sequence[Asset],
 ) -> LandingReport:
-    (restated,) = _one(con, "select count(*) filter (version > 1) from landing_versions")
     new_symbols = con.execute("from landing_new_symbols order by symbol").fetchall()
     return LandingReport(
         rows_seen=sum(one.rows_seen for one in accounts),
@@ -280,11 +280,12 @@ def _report(
         rows_quarantined=sum(one.rows_quarantined for one in accounts),
         rows_not_asked=sum(one.rows_not_asked for one in accounts),
         reasons=_reason_counts(con, "landing_refused"),
-        restated=restated,
+        restated=sum(one.rows_restated for one in accounts),
         new_symbols=tuple(symbol for (symbol,) in new_symbols),
         registered=tuple(asset.symbol for asset in registered),
         has_batch=bool(registered or any(one.has_news for one in accounts)),
         payloads_kept=sum(delivery.answered is not None for delivery in deliveries),
+        accounts=tuple(accounts),
     )
 
 
@@ -336,7 +337,7 @@ def _write_batches(
     if asset_file:
         described = set(asset_file.rows["symbol"].to_pylist())
         rows, landed = asset_file.rows.num_rows, sum(asset.symbol in described for asset in registered)
-        told.append((asset_file, Account(len(told) + 1, rows, landed, rows - landed, 0, 0, 0)))
+        told.append((asset_file, Account(len(told) + 1, rows, landed, rows - landed, 0, 0)))
     for delivery, counted in told:
         if counted.has_news:
             con.execute(

@@ -26,7 +26,10 @@ class LostRows(RuntimeError):
 
 
 class Account(NamedTuple):
-    """What became of the rows of a payload; `news` counts refusals never told before."""
+    """What became of the rows of a payload; some of those landed are restated bars.
+
+    `news` counts refusals never told before.
+    """
 
     payload_number: int
     rows_seen: int
@@ -34,7 +37,8 @@ class Account(NamedTuple):
     rows_unchanged: int
     rows_quarantined: int
     rows_not_asked: int
-    news: int
+    rows_restated: int = 0
+    news: int = 0
 
     @property
     def has_news(self) -> bool:

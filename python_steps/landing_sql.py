@@ -261,7 +261,11 @@ order by symbol
 # What became of each row of a payload. Each count is taken where rows of its kind are, so that a row which a
 # join has lost or doubled is missed here.
 ACCOUNTS = """
-with landed as (select payload_number, count(*) as rows_landed from landing_versions group by all),
+with landed as (
+    select payload_number, count(*) as rows_landed, count(*) filter (version > 1) as rows_restated
+    from landing_versions
+    group by all
+),
 refused as (
     select payload_number, count(distinct row_number) as rows_quarantined, count(*) filter (is_new) as news
     from landing_refused
@@ -287,7 +291,7 @@ others as (
     group by all
 )
 select payload_number, rows_seen, coalesce(rows_landed, 0), coalesce(rows_unchanged, 0),
-    coalesce(rows_quarantined, 0), coalesce(rows_not_asked, 0), coalesce(news, 0)
+    coalesce(rows_quarantined, 0), coalesce(rows_not_asked, 0), coalesce(rows_restated, 0), coalesce(news, 0)
 from landing_payloads
 left join landed using (payload_number)
 left join unchanged using (payload_number)

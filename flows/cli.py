@@ -68,7 +68,7 @@ def rebalance(
     lock_wait: LockWait = 900.0,
     debug: Debug = False,
 ) -> None:
-    """Land what is new, decide what to hold, publish it. Vendors are asked as of now, unless told otherwise."""
+    """Land what is new, decide what to hold, publish it. Vendors are asked as of now, or as of --as-of."""
     with _errors(debug):
         from flows.requests import day, instant, now, rebalance_request
 
@@ -112,7 +112,7 @@ def land(
     lock_wait: LockWait = 900.0,
     debug: Debug = False,
 ) -> None:
-    """Ask vendors for what is new or restated, and land it; nothing is decided. The next rebalance sees it."""
+    """Land what vendors tell that is new or restated. Nothing is decided; the next rebalance sees it."""
     with _errors(debug):
         from flows.requests import day, instant, land_request, now
 

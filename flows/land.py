@@ -27,7 +27,7 @@ class LandResult:
         report = self.report
         said = [
             f"As of {self.as_of.isoformat()}Z: {report.payloads_kept} answers with {report.rows_seen} rows:"
-            f" {report.rows_landed} landed, {report.restated} of them restated; {report.rows_unchanged} as before,"
+            f" {report.rows_landed} landed ({report.restated} restated), {report.rows_unchanged} as before,"
             f" {report.rows_quarantined} quarantined, {report.rows_not_asked} not asked for"
         ]
         said += [f"Quarantined: {reason} {count}" for reason, count in report.reasons.items()]

@@ -7,6 +7,7 @@ select
     refused.row_json,
     refused.vendor,
     refused.source,
+    refused.payload_number,
     refused.row_number,
     refused.batch_id,
     refused.recorded_at,

@@ -21,12 +21,12 @@ from tests.worlds.small import World
 PUBLIC = json.loads(Path(__file__).with_name("roe_sh600519.json").read_text("utf-8"))
 TOLD = pd.DataFrame(PUBLIC["told"], columns=["published", "period", "value"])
 RESTATED = ["2008-03-13", "2012-04-11", "2019-07-18"]
-MODELS = ["run_bounds", "stg_bars", "bars", "first_prints", "vintages", "vintage_bars"]
+MODELS = ["run_bounds", "stg_bars", "asset_vendors", "bars", "first_prints", "vintages", "vintage_bars"]
 
 LANDED = """
     insert into raw.bars by name
     select
-        1 as batch_id, row_number() over () as row_number, 'SH600519' as symbol,
+        1 as batch_id, 1 as payload_number, row_number() over () as row_number, 'SH600519' as symbol,
         make_date(period // 100, 3 * (period % 100), 1) as session_date,
         row_number() over (partition by period order by published) as version,
         session_date as opened_at, session_date as closed_at,
@@ -54,6 +54,7 @@ def made(world: World, folder: Path, as_of: dt.datetime) -> Path:
         con.register("told", TOLD)
         con.execute("truncate raw.bars")
         con.execute(LANDED)
+        con.execute("insert into raw.asset_vendors values (1, 'SH600519', 'public')")
         con.execute(
             "update raw.runs set as_of = ? where run_number = (select max(run_number) from raw.runs)", [as_of]
         )

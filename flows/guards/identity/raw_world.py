@@ -86,11 +86,16 @@ class Portfolio:
 
 @dataclass(frozen=True)
 class RawWorld:
-    """What the last run could see. `bars` are rows of raw.bars by symbol, session_date, version."""
+    """What the last run could see.
+
+    `bars` are rows of raw.bars of the vendor in force, by symbol, session_date, version; `feed_venues` says
+    whose sessions the bars of a symbol and vendor follow, where not those of the asset.
+    """
 
     as_of: np.datetime64
     bars: pd.DataFrame
     assets: Mapping[str, Asset]
+    feed_venues: Mapping[tuple[str, str], str]
     calendars: Mapping[str, Calendar]
     clocks: Mapping[str, Clock]
     cost_rates: Mapping[tuple[str, str], float]
@@ -109,16 +114,19 @@ def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
     as_of, batch_until = microseconds(runs["as_of"])[-1], int(runs["batch_until"].iloc[-1])
     study = _study(con, batch_until)
     bars = con.execute(
-        "from raw.bars where known_at <= $as_of and batch_id <= $batch_until"
+        "from raw.bars semi join raw.asset_vendors using (symbol, vendor)"
+        " where known_at <= $as_of and batch_id <= $batch_until"
         " order by symbol, session_date, version",
         {"as_of": as_of.item(), "batch_until": batch_until},
     ).df()
     portfolios = _portfolios(con, batch_until, runs)
+    feed_venues = {(row["symbol"], row["vendor"]): row["venue"] for row in study["feeds"] if row["venue"]}
     used = {portfolio.clock for portfolio in portfolios}
     return RawWorld(
         as_of=as_of,
         bars=bars,
-        assets=_assets(con, batch_until, study["assets"]),
+        assets=_assets(con, batch_until, study["assets"], feed_venues),
+        feed_venues=feed_venues,
         calendars=_calendars(study),
         clocks={row["clock"]: _clock(row, as_of) for row in study["clocks"] if row["clock"] in used},
         cost_rates={
@@ -182,7 +190,10 @@ def _clock(row: Mapping[str, str], as_of: np.datetime64) -> Clock:
 
 
 def _assets(
-    con: duckdb.DuckDBPyConnection, batch_until: int, seeded: list[dict[str, Any]]
+    con: duckdb.DuckDBPyConnection,
+    batch_until: int,
+    seeded: list[dict[str, Any]],
+    feed_venues: Mapping[tuple[str, str], str],
 ) -> dict[str, Asset]:
     """Assets that have a bar. A file goes before the seed, and a later file before an earlier one."""
     columns = ["symbol", "asset_class", "venue", "currency", "member_from", "member_until", "known_at"]
@@ -193,13 +204,14 @@ def _assets(
     told: dict[str, list[dict[str, Any]]] = {}
     for row in [*seeded, *(dict(zip(columns, row, strict=True)) for row in rows)]:
         told.setdefault(row["symbol"], []).append(row)
+    vendors = dict(con.execute("select symbol, vendor from raw.asset_vendors").fetchall())
     first_batch = dict(con.execute("select symbol, min(batch_id) from raw.bars group by symbol").fetchall())
     landed = dict(con.execute("select batch_id, max(as_of) from raw.batches group by batch_id").fetchall())
     return {
         symbol: Asset(
             symbol,
             asset_class=told[symbol][-1]["asset_class"],
-            venue=told[symbol][-1]["venue"],
+            venue=feed_venues.get((symbol, vendors[symbol]), told[symbol][-1]["venue"]),
             currency=told[symbol][-1]["currency"],
             memberships=tuple(_membership(row) for row in told[symbol]),
             listed=ALWAYS if batch == min(landed) else np.datetime64(landed[batch], "us"),

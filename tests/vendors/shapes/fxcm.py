@@ -89,6 +89,7 @@ def rows_in(content: bytes) -> int:
     except (ValueError, zlib.error, csv.Error, AssertionError):
         return 1
     records = [dict(zip(names, each, strict=False)) for each in found[1:] if each]
+    cells = [len(each) for each in found[1:] if each]
     starts = [_start(record.get("DateTime", "")) for record in records]
     told = [start for start in starts if start]
     weekend = {
@@ -103,8 +104,8 @@ def rows_in(content: bytes) -> int:
     zone = min(weekend, key=weekend.get)
     good = [
         start
-        for record, start in zip(records, starts, strict=True)
-        if start and _session(start, zone).weekday() < 5 and _is_good(record)
+        for record, start, count in zip(records, starts, cells, strict=True)
+        if start and _session(start, zone).weekday() < 5 and count == len(names) and _is_good(record)
     ]
     sessions = {_session(start, zone) for start in good}
     return len(records) - len(Counter(good)) + len(sessions)

@@ -254,7 +254,7 @@ def test_a_safe_address_is_taken(monkeypatch, address):
 
 @pytest.mark.parametrize(
     ("vendor", "message"),
-    [("nobody", "no vendor 'nobody'; there are: binance"), ("file", "no vendor 'file'")],
+    [("nobody", "no vendor 'nobody'; there are: alpha_vantage, binance"), ("file", "no vendor 'file'")],
 )
 def test_who_is_no_vendor_is_named(vendor, message):
     with pytest.raises(InputError, match=message):

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import gzip
+import io
 import re
 import zlib
 from collections import Counter
@@ -70,6 +71,20 @@ GOOD = (
     text(lines_of(HISTORY[4:6], NEW_YORK)),
     packed(b""),
 )
+
+
+def unpack(content: bytes) -> list[list[str]]:
+    """The cells of a file, header first."""
+    plain = zlib.decompress(content, 31) if content.startswith(b"\x1f\x8b") else content
+    return list(csv.reader(plain.decode().splitlines()))
+
+
+def pack(tree: object) -> bytes:
+    """A file of whatever has become of its cells; not gzipped, so that bytes of it may be damaged too."""
+    rows = tree if isinstance(tree, list) else [tree]
+    lines = io.StringIO()
+    csv.writer(lines).writerows(row if isinstance(row, list) else [row] for row in rows)
+    return lines.getvalue().encode("utf-8", "replace")
 
 
 def iso_week(monday: dt.date) -> tuple[int, int]:

@@ -1,7 +1,6 @@
 """FXCM's traps, each with a test; what every vendor promises stands in test_every_vendor.py."""
 
 import datetime as dt
-import gzip
 
 import pytest
 
@@ -201,8 +200,12 @@ def test_what_is_no_file_is_unreadable(content):
     assert refusals(content) == [(None, "unreadable")]
 
 
-def test_a_bomb_is_unreadable_and_not_inflated():
-    assert refusals(gzip.compress(bytes(64 * 2**20))) == [(None, "unreadable")]
+def test_a_file_that_inflates_beyond_any_week_is_not_inflated():
+    """Its lines are good, and then come empty ones: inflated, it would be read."""
+    told = parsed(packed(text(LINES) + b"\r\n" * 2**22)).refused.to_pylist()
+    assert [(row["reason"], "inflates to more than" in row["detail"]) for row in told] == [
+        ("unreadable", True)
+    ]
 
 
 def test_a_file_that_its_server_calls_a_transfer_encoding_is_read_too():

@@ -146,6 +146,16 @@ def test_a_hole_at_a_page_boundary_loses_nothing_behind_it(gap_from, is_end_in):
     assert sessions(payloads) == [bar.session_date for bar in bars]
 
 
+@pytest.mark.parametrize("is_end_in", [True, False])
+def test_a_history_that_begins_where_a_page_does_keeps_its_first_candle(is_end_in):
+    first = dt.date(2002, 5, 6)
+    bars = [bar for bar in shape.HISTORY if bar.session_date >= first + 4000 * DAY]
+    assert bars[0].session_date == first + 4000 * DAY
+    wanted = request(first=first, until=bars[-1].session_date + DAY)
+    payloads, _ = fetched(wanted, speak=shape.speak(bars, LATER, is_end_in=is_end_in))
+    assert sessions(payloads) == [bar.session_date for bar in bars]
+
+
 def test_before_the_history_begins_pages_are_empty_and_no_end():
     bars = made_up(dt.date(2016, 1, 4), 30, weekdays=True)
     payloads, asked = fetched(request(first=dt.date(1995, 1, 2), until=dt.date(2016, 6, 1)), bars=bars)

@@ -114,7 +114,7 @@ def test_a_session_has_the_date_of_its_opening_where_the_exchange_is_on_both_sid
 
 
 @pytest.mark.parametrize(
-    ("zone", "opens"), [("Australia/Sydney", dt.time(10)), ("Europe/London", dt.time(8))]
+    ("zone", "opens"), [("Pacific/Auckland", dt.time(10)), ("Europe/London", dt.time(8))]
 )
 def test_the_span_that_is_asked_for_holds_the_sessions_of_any_exchange(zone, opens):
     ((_,), (asked,)) = fetched(request())

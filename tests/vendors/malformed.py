@@ -38,16 +38,19 @@ GARBAGE = (
 def payloads(draw: st.DrawFn, shape: ModuleType) -> bytes:
     """One of the shape's good payloads with one to three wounds to its structure, and some to its bytes.
 
-    A payload is JSON, or else a CSV in a gzip, whose tree is its lines, each of its cells.
+    A payload is JSON or CSV, whose tree is its lines, each of its cells; either may be in a gzip.
     """
     content = draw(st.sampled_from(shape.GOOD))
     wounds = draw(st.lists(st.tuples(st.sampled_from(WOUNDS), PLACE, PLACE), max_size=3))
     if wounds:
-        unpack, pack = (_cells, _pack_cells) if content.startswith(GZIP) else (json.loads, _pack)
-        tree = [unpack(content)]  # in a list, so that the root may go too
+        packed = content.startswith(GZIP)
+        text = gzip.decompress(content) if packed else content
+        read, write = (json.loads, _json) if text[:1] in b"[{" else (_cells, _csv)
+        tree = [read(text)]  # in a list, so that the root may go too
         for wound, at, what in wounds:
             wound(tree, at, what)
-        content = pack(tree[0] if tree else None)
+        content = write(tree[0] if tree else None)
+        content = gzip.compress(content, 1) if packed else content
     cuts = draw(st.lists(st.tuples(st.sampled_from(CUTS), PLACE, PLACE), max_size=2))
     for cut, at, what in cuts:
         content = cut(content, at, what)
@@ -58,18 +61,18 @@ GZIP = b"\x1f\x8b"
 PLACE = st.integers(0, 10**6)
 
 
-def _cells(content: bytes) -> Any:
-    return [line.split(",") for line in gzip.decompress(content).decode().splitlines()]
+def _json(tree: Any) -> bytes:
+    return json.dumps(tree).encode()
 
 
-def _pack_cells(tree: Any) -> bytes:
+def _cells(text: bytes) -> Any:
+    return [line.split(",") for line in text.decode().splitlines()]
+
+
+def _csv(tree: Any) -> bytes:
     lines = tree if isinstance(tree, list) else [tree]
     texts = [",".join(map(str, line)) if isinstance(line, list) else str(line) for line in lines]
-    return gzip.compress("\n".join(texts).encode("utf-8", "surrogatepass"), 1)
-
-
-def _pack(tree: Any) -> bytes:
-    return json.dumps(tree).encode()
+    return "\r\n".join(texts).encode("utf-8", "surrogatepass")
 
 
 def _places(tree: Any) -> list[tuple[Any, Any]]:

@@ -45,7 +45,7 @@ def payloads(draw: st.DrawFn, shape: ModuleType) -> bytes:
     if wounds:
         packed = content.startswith(GZIP)
         text = gzip.decompress(content) if packed else content
-        read, write = (json.loads, _json) if text[:1] in b"[{" else (_cells, _csv)
+        read, write = (json.loads, _json) if text.startswith((b"[", b"{")) else (_cells, _csv)
         tree = [read(text)]  # in a list, so that the root may go too
         for wound, at, what in wounds:
             wound(tree, at, what)

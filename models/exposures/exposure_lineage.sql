@@ -54,7 +54,7 @@ inner join
     and bars.decision_at = weights.decision_at
 left join closed on closed.portfolio = weights.portfolio and closed.decision_at = weights.decision_at
 left join
-    {{ source("raw", "bars") }} as prints
+    {{ ref("bars") }} as prints
     on prints.symbol = bars.symbol
     and prints.session_date = bars.session_date
     and prints.version = 1

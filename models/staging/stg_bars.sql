@@ -14,6 +14,7 @@ select
     bars.volume,
     bars.vendor,
     bars.batch_id,
+    bars.row_number,
     bars.known_at
 from {{ source("raw", "bars") }} as bars
 cross join {{ ref("run_bounds") }} as bounds

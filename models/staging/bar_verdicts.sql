@@ -1,0 +1,46 @@
+-- The first verdict on each suspect bar: one row per symbol, session_date and version once there is one. Heavy
+-- trading acquits a jump at once; so does the feed, where it corrects the bars before; otherwise the next bar
+-- decides: where it is nearer to the old level than to the suspect close, or where no true price looks so, the
+-- bar is condemned for good.
+with
+    passed as (
+        select symbol, session_date, version, 'acquitted' as verdict, 'volume' as witness, known_at
+        from {{ ref("suspect_bars") }}
+        where is_surge and reason not in ('zero_volume', 'stale_feed')
+        union all
+        select
+            suspects.symbol,
+            suspects.session_date,
+            suspects.version,
+            'acquitted' as verdict,
+            'correction' as witness,
+            greatest(suspects.known_at, corrected.known_at) as known_at
+        from {{ ref("suspect_bars") }} as suspects
+        inner join
+            (
+                select symbol, session_date, version, known_at
+                from {{ ref("judged_bars") }}
+                where reason is null
+            ) as corrected
+            on corrected.symbol = suspects.symbol
+            and corrected.session_date = suspects.session_date
+            and corrected.version = suspects.version
+        union all
+        select
+            symbol,
+            session_date,
+            version,
+            case
+                when
+                    reason in ('spike', 'split_like')
+                    and abs(ln(next_close / close)) <= abs(ln(next_close / level))
+                then 'acquitted'
+                else 'condemned'
+            end as verdict,
+            'next bar' as witness,
+            known_at
+        from {{ ref("next_bars") }}
+    )
+select symbol, session_date, version, verdict, witness, known_at
+from passed
+qualify row_number() over (partition by symbol, session_date, version order by known_at, witness desc) = 1

@@ -11,6 +11,8 @@ import duckdb
 import numpy as np
 import pandas as pd
 
+from flows.guards.identity.suspicion import Limits, Told, suspects_of, usable
+
 ALWAYS = np.datetime64("1900-01-01", "us")
 NEVER = np.datetime64("9999-01-01", "us")
 HORIZON = dt.timedelta(days=30)  # of a clock past as_of: enough for every order that is settled by then
@@ -86,10 +88,15 @@ class Portfolio:
 
 @dataclass(frozen=True)
 class RawWorld:
-    """What the last run could see. `bars` are rows of raw.bars by symbol, session_date, version."""
+    """What the last run could see.
+
+    `bars` are the rows of raw.bars that could be used, by symbol, session_date, version; `suspects` those
+    under suspicion: symbol, session_date, version, reason, known_at, verdict and verdict_at, null while open.
+    """
 
     as_of: np.datetime64
     bars: pd.DataFrame
+    suspects: pd.DataFrame
     assets: Mapping[str, Asset]
     calendars: Mapping[str, Calendar]
     clocks: Mapping[str, Clock]
@@ -108,17 +115,20 @@ def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
         raise ValueError("raw.runs is empty: nothing says what could be seen")
     as_of, batch_until = microseconds(runs["as_of"])[-1], int(runs["batch_until"].iloc[-1])
     study = _study(con, batch_until)
-    bars = con.execute(
+    told = con.execute(
         "from raw.bars where known_at <= $as_of and batch_id <= $batch_until"
         " order by symbol, session_date, version",
         {"as_of": as_of.item(), "batch_until": batch_until},
     ).df()
+    assets = _assets(con, batch_until, study["assets"])
+    suspects = _suspects(told, assets, study["quality_limits"])
     portfolios = _portfolios(con, batch_until, runs)
     used = {portfolio.clock for portfolio in portfolios}
     return RawWorld(
         as_of=as_of,
-        bars=bars,
-        assets=_assets(con, batch_until, study["assets"]),
+        bars=usable(told, suspects),
+        suspects=suspects,
+        assets=assets,
         calendars=_calendars(study),
         clocks={row["clock"]: _clock(row, as_of) for row in study["clocks"] if row["clock"] in used},
         cost_rates={
@@ -207,6 +217,51 @@ def _assets(
         for symbol, batch in first_batch.items()
         if symbol in told
     }
+
+
+def _suspects(
+    told: pd.DataFrame, assets: Mapping[str, Asset], limits: list[dict[str, str | None]]
+) -> pd.DataFrame:
+    """Versions under suspicion, by the limits of their class; a null limit is none."""
+    by_class: dict[str, Limits] = {
+        str(row["asset_class"]): {
+            name: np.nan if value is None else float(value)
+            for name, value in row.items()
+            if name != "asset_class"
+        }
+        for row in limits
+    }
+    found = [
+        (symbol, one.told, one.reason, one.verdict, one.at)
+        for symbol, rows in told.groupby("symbol", sort=True)
+        for one in suspects_of(_versions(rows), by_class[assets[str(symbol)].asset_class])
+    ]
+    return pd.DataFrame(
+        {
+            "symbol": pd.Series([symbol for symbol, *_ in found], dtype=object),
+            "session_date": np.array([one.session for _, one, *_ in found], "datetime64[us]"),
+            "version": np.array([one.version for _, one, *_ in found], "int64"),
+            "reason": pd.Series([reason for _, _, reason, *_ in found], dtype=object),
+            "known_at": np.array([one.known for _, one, *_ in found], "datetime64[us]"),
+            "verdict": pd.Series([verdict for *_, verdict, _ in found], dtype=object),
+            "verdict_at": np.array([at for *_, at in found], "datetime64[us]"),
+        }
+    )
+
+
+def _versions(rows: pd.DataFrame) -> list[Told]:
+    close = rows["close"].to_numpy(dtype=float)
+    high, low, volume = (rows[name].to_numpy(dtype=float) for name in ("high", "low", "volume"))
+    columns = (
+        days(rows["session_date"]),
+        rows["version"].tolist(),
+        microseconds(rows["known_at"]),
+        np.where(np.isnan(high), close, high).tolist(),
+        np.where(np.isnan(low), close, low).tolist(),
+        close.tolist(),
+        volume.tolist(),
+    )
+    return [Told(*values) for values in zip(*columns, strict=True)]
 
 
 def _membership(row: Mapping[str, Any]) -> Membership:

@@ -26,6 +26,7 @@ VISIBLE = {
     "raw.batches": LANDED,
     "raw.bars": LANDED,
     "raw.quarantined_bars": LANDED,
+    "raw.asset_vendors": LANDED,
     "raw.assets": LANDED,
     "raw.study": LANDED,
     "raw.policies": LANDED,

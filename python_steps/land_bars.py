@@ -70,6 +70,7 @@ REASONS_OF_REPEATS = {
     ),
 }
 
+SEEDS = ("sessions", "venues", "asset_classes", "assets", "feeds")
 TEMPORARY = (
     *("assets", "dated", "repeats", "reasons", "refused", "good"),
     *("landed", "seen", "new_symbols", "versions"),
@@ -144,10 +145,11 @@ def land_bars(
     loaded_at: dt.datetime,
     asset_file: Delivery | None = None,
 ) -> LandingReport:
-    """Append what is new in `deliveries` to raw.bars, raw.quarantined_bars, raw.assets and raw.batches.
+    """Append what is new in `deliveries` to raw.bars, raw.quarantined_bars, raw.asset_vendors, raw.assets and
+    raw.batches.
 
-    `study` holds the seeds sessions, venues, asset_classes and assets as tables of text; instants are
-    naive UTC. Where nothing is new nothing is written.
+    `study` holds the seeds of SEEDS as tables of text; instants are naive UTC. Where
+    nothing is new nothing is written.
 
     Raises InputError, with nothing written: an asset without a class or of an unknown one, the symbol
     CASH, an unknown venue, and an as_of that is not later than that of every earlier landing or run.
@@ -180,13 +182,13 @@ def _inputs(
     """Rows, payloads and seeds as views of the connection."""
     numbered = [
         delivery.rows.append_column("payload_number", pa.repeat(number, delivery.rows.num_rows))
-        for number, delivery in enumerate(deliveries)
+        for number, delivery in enumerate(deliveries, 1)
     ]
     payloads = [
         {"payload_number": number, "source": delivery.source, "vendor": delivery.vendor}
-        for number, delivery in enumerate(deliveries)
+        for number, delivery in enumerate(deliveries, 1)
     ]
-    views = {f"study_{name}": study[name] for name in ("sessions", "venues", "asset_classes", "assets")}
+    views = {f"study_{name}": study[name] for name in SEEDS}
     views["landing_rows"] = pa.concat_tables(numbered)
     views["landing_payloads"] = pa.Table.from_pylist(payloads)
     for name, table in views.items():
@@ -286,24 +288,25 @@ def _write(con: duckdb.DuckDBPyConnection, batch: Batch, registered: Sequence[As
     con.execute(
         """
         insert into raw.bars by name
-        select $batch_id as batch_id, row_number, symbol, session_date, version, opened_at, closed_at,
-            available_at, recorded_at, known_at, open, high, low, close, volume, vendor
+        select $batch_id as batch_id, payload_number, row_number, symbol, session_date, version,
+            opened_at, closed_at, available_at, recorded_at, known_at, open, high, low, close, volume, vendor
         from landing_versions
-        order by symbol, session_date, version
+        order by symbol, session_date, vendor, version
         """,
         {"batch_id": batch.batch_id},
     )
     con.execute(
         """
         insert into raw.quarantined_bars by name
-        select $batch_id as batch_id, row_number, symbol, session_date, reason, detail, row_json, vendor,
-            source, $as_of as recorded_at, $as_of as known_at
+        select $batch_id as batch_id, payload_number, row_number, symbol, session_date, reason, detail,
+            row_json, vendor, source, $as_of as recorded_at, $as_of as known_at
         from landing_refused
         where is_new
         order by payload_number, row_number, reason
         """,
         {"batch_id": batch.batch_id, "as_of": batch.as_of},
     )
+    con.execute(sql.ASSET_VENDORS)
     write_assets(con, batch.batch_id, registered)
 
 
@@ -323,24 +326,26 @@ def _write_batches(
     """
     refused = {number: (rows, news) for number, rows, news in con.execute(query).fetchall()}
     counts = [
-        (delivery, landed.get(number, 0), *refused.get(number, (0, 0)))
-        for number, delivery in enumerate(deliveries)
+        (number, delivery, landed.get(number, 0), *refused.get(number, (0, 0)))
+        for number, delivery in enumerate(deliveries, 1)
     ]
     if asset_file:
         described = set(asset_file.rows["symbol"].to_pylist())
-        counts.append((asset_file, sum(asset.symbol in described for asset in registered), 0, 0))
-    for delivery, rows_landed, rows_refused, news in counts:
+        counts.append(
+            (len(counts) + 1, asset_file, sum(asset.symbol in described for asset in registered), 0, 0)
+        )
+    for number, delivery, rows_landed, rows_refused, news in counts:
         if rows_landed or news:
             con.execute(
                 """
                 insert into raw.batches by name
-                select $batch_id as batch_id, $run_id as run_id, $vendor as vendor, $source as source,
-                    $payload_hash as payload_hash, $as_of as as_of, $rows_seen as rows_seen,
-                    $rows_landed as rows_landed, $rows_quarantined as rows_quarantined,
-                    $loaded_at as loaded_at
+                select $batch_id as batch_id, $number as payload_number, $run_id as run_id, $vendor as vendor,
+                    $source as source, $payload_hash as payload_hash, $as_of as as_of,
+                    $rows_seen as rows_seen, $rows_landed as rows_landed,
+                    $rows_quarantined as rows_quarantined, $loaded_at as loaded_at
                 """,
                 batch._asdict()
-                | {"vendor": delivery.vendor, "source": delivery.source}
+                | {"number": number, "vendor": delivery.vendor, "source": delivery.source}
                 | {"payload_hash": delivery.payload_hash, "rows_seen": delivery.rows.num_rows}
                 | {"rows_landed": rows_landed, "rows_quarantined": rows_refused},
             )

@@ -70,7 +70,7 @@ def resolve_assets(
     order by asset_class is null, payload_number, row_number
     """
     for symbol, asset_class, payload_number, row_number in con.execute(query).fetchall():
-        place = f"{deliveries[payload_number].source}: row {row_number}"
+        place = f"{deliveries[payload_number - 1].source}: row {row_number}"
         _check_symbol(place, symbol)
         if asset_class is None and symbol not in assets:
             raise InputError(

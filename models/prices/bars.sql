@@ -1,5 +1,5 @@
--- Every version of every bar that may be used, with the instant at which the next one took its place: one row
--- per symbol, session_date and version. A suspect version is not among them until it is acquitted, and is
+-- Every version of every bar of the vendor in force that may be used, with the instant at which the next one
+-- took its place: one row per symbol, session_date and version. A suspect version is not among them until it is acquitted, and is
 -- known from then on; one that was restated before is not among them at all.
 with
     admitted as (
@@ -54,8 +54,9 @@ select
     bars.volume,
     bars.vendor,
     bars.batch_id,
+    bars.payload_number,
     bars.row_number,
-    bars.known_at as known_at
+    bars.known_at
 from standing as bars
 left join
     standing as restated

@@ -8,6 +8,7 @@ select
     refused.row_json,
     refused.vendor,
     refused.source,
+    refused.payload_number,
     refused.row_number,
     refused.batch_id,
     refused.recorded_at,
@@ -26,7 +27,8 @@ select
         'open', told.open, 'high', told.high, 'low', told.low, 'close', told.close, 'volume', told.volume
     )::varchar as row_json,
     told.vendor,
-    null as source,
+    batches.source,
+    told.payload_number,
     told.row_number,
     told.batch_id,
     told.recorded_at,
@@ -38,3 +40,7 @@ inner join
     on told.symbol = suspects.symbol
     and told.session_date = suspects.session_date
     and told.version = suspects.version
+left join
+    {{ source("raw", "batches") }} as batches
+    on batches.batch_id = told.batch_id
+    and batches.payload_number = told.payload_number

@@ -90,14 +90,17 @@ class Portfolio:
 class RawWorld:
     """What the last run could see.
 
-    `bars` are the rows of raw.bars that could be used, by symbol, session_date, version; `suspects` those
-    under suspicion: symbol, session_date, version, reason, known_at, verdict and verdict_at, null while open.
+    `bars` are the rows of raw.bars that could be used, of the vendor in force, by symbol, session_date,
+    version; `suspects` those under suspicion: symbol, session_date, version, reason, known_at, verdict and
+    verdict_at, null while open. `feed_venues` says whose sessions the bars of a symbol and vendor follow, where
+    not those of the asset.
     """
 
     as_of: np.datetime64
     bars: pd.DataFrame
     suspects: pd.DataFrame
     assets: Mapping[str, Asset]
+    feed_venues: Mapping[tuple[str, str], str]
     calendars: Mapping[str, Calendar]
     clocks: Mapping[str, Clock]
     cost_rates: Mapping[tuple[str, str], float]
@@ -116,11 +119,13 @@ def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
     as_of, batch_until = microseconds(runs["as_of"])[-1], int(runs["batch_until"].iloc[-1])
     study = _study(con, batch_until)
     told = con.execute(
-        "from raw.bars where known_at <= $as_of and batch_id <= $batch_until"
+        "from raw.bars semi join raw.asset_vendors using (symbol, vendor)"
+        " where known_at <= $as_of and batch_id <= $batch_until"
         " order by symbol, session_date, version",
         {"as_of": as_of.item(), "batch_until": batch_until},
     ).df()
-    assets = _assets(con, batch_until, study["assets"])
+    feed_venues = {(row["symbol"], row["vendor"]): row["venue"] for row in study["feeds"] if row["venue"]}
+    assets = _assets(con, batch_until, study["assets"], feed_venues)
     suspects = _suspects(told, assets, study["quality_limits"])
     portfolios = _portfolios(con, batch_until, runs)
     used = {portfolio.clock for portfolio in portfolios}
@@ -129,6 +134,7 @@ def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
         bars=usable(told, suspects),
         suspects=suspects,
         assets=assets,
+        feed_venues=feed_venues,
         calendars=_calendars(study),
         clocks={row["clock"]: _clock(row, as_of) for row in study["clocks"] if row["clock"] in used},
         cost_rates={
@@ -192,7 +198,10 @@ def _clock(row: Mapping[str, str], as_of: np.datetime64) -> Clock:
 
 
 def _assets(
-    con: duckdb.DuckDBPyConnection, batch_until: int, seeded: list[dict[str, Any]]
+    con: duckdb.DuckDBPyConnection,
+    batch_until: int,
+    seeded: list[dict[str, Any]],
+    feed_venues: Mapping[tuple[str, str], str],
 ) -> dict[str, Asset]:
     """Assets that have a bar. A file goes before the seed, and a later file before an earlier one."""
     columns = ["symbol", "asset_class", "venue", "currency", "member_from", "member_until", "known_at"]

@@ -41,7 +41,7 @@ REGISTERED = """
         'none' as adjustment
 """
 AS_OF = """
-    select close - 1 from main.bars
+    select round(close - 1, 9) from main.bars
     where known_at <= $at and coalesce(superseded_at, 'infinity') > $at
     order by session_date desc limit $periods
 """
@@ -117,7 +117,7 @@ def test_an_as_of_join_on_vintages_gives_the_same(file: Path) -> None:
     query = """
         with days as (select unnest($days::timestamp[]) as day),
         newest as (
-            select known_at, arg_max(close, session_date) - 1 as close
+            select known_at, round(arg_max(close, session_date) - 1, 9) as close
             from main.vintage_bars where is_own and not is_late group by known_at
         )
         select days.day::date::varchar, newest.close
@@ -142,6 +142,6 @@ def test_a_restatement_after_as_of_is_not_there(small_world: World, tmp_path: Pa
 def test_the_latest_version_alone_would_have_said_otherwise(file: Path) -> None:
     """What the table guards against: the corrected value under the first publication's date."""
     leaky = """
-        select close - 1 from main.bars where superseded_at is null and session_date = date '2019-06-01'
+        select round(close - 1, 9) from main.bars where superseded_at is null and session_date = date '2019-06-01'
     """
     assert asked(file, leaky) == [(0.175322,)] != [tuple(newest(file, "2019-07-15"))]

@@ -49,6 +49,15 @@ with
         from {{ ref("quarantined_bars") }}
         where symbol is not null and session_date is not null
     ),
+    compared as (
+        select
+            symbol,
+            session_date,
+            known_at,
+            is_beyond and best_shift = 0 as is_contested,
+            best_shift <> 0 as is_a_day_apart
+        from {{ ref("vendor_differences") }}
+    ),
     judged as (
         select
             measured.portfolio,
@@ -57,18 +66,26 @@ with
             measured.missing_rate,
             measured.consecutive_missing,
             measured.staleness_hours,
+            measured.session_date,
             measured.due_session,
             measured.staleness_hours > measured.most_overdue as is_late,
             measured.missing_rate > measured.most_missing as is_missing,
             measured.consecutive_missing > measured.most_in_a_row as is_missing_in_a_row,
             min(refused.reason) as refusal,
-            min(refused.reason) filter (refused.is_suspect) as suspicion
+            min(refused.reason) filter (refused.is_suspect) as suspicion,
+            coalesce(bool_and(compared.is_contested), false) as is_contested,
+            coalesce(bool_or(compared.is_a_day_apart), false) as is_a_day_apart
         from measured
         left join
             refused
             on refused.symbol = measured.symbol
             and refused.session_date = measured.due_session
             and refused.known_at <= measured.decision_at
+        left join
+            compared
+            on compared.symbol = measured.symbol
+            and compared.session_date = measured.session_date
+            and compared.known_at <= measured.decision_at
         group by all
     )
 select
@@ -83,9 +100,15 @@ select
         suspicion,
         case when is_late and suspicion is null then coalesce(refusal, 'late') end,
         case when is_missing then 'missing' end,
-        case when is_missing_in_a_row then 'missing_in_a_row' end
+        case when is_missing_in_a_row then 'missing_in_a_row' end,
+        case when is_contested then 'vendors_disagree' end,
+        case when is_a_day_apart then 'vendors_a_day_apart' end
     ) as flags,
-    suspicion is not null or is_late or is_missing or is_missing_in_a_row as is_excluded,
+    suspicion is not null
+    or is_late
+    or is_missing
+    or is_missing_in_a_row
+    or is_contested as is_excluded,
     case
         when suspicion is not null
         then 'bar of ' || due_session || ' is suspect: ' || suspicion
@@ -97,6 +120,8 @@ select
         then round(100 * missing_rate) || ' % of the last sessions have no bar'
         when is_missing_in_a_row
         then consecutive_missing || ' sessions in a row had no bar'
+        when is_contested
+        then 'vendors disagree on the bar of ' || session_date
         else 'none'
     end as reason,
     decision_at as known_at

@@ -11,8 +11,6 @@ import duckdb
 import numpy as np
 import pandas as pd
 
-from flows.guards.identity.suspicion import Limits, Told, suspects_of, usable
-
 ALWAYS = np.datetime64("1900-01-01", "us")
 NEVER = np.datetime64("9999-01-01", "us")
 HORIZON = dt.timedelta(days=30)  # of a clock past as_of: enough for every order that is settled by then
@@ -90,15 +88,15 @@ class Portfolio:
 class RawWorld:
     """What the last run could see.
 
-    `bars` are the rows of raw.bars that could be used, of the vendor in force, by symbol, session_date,
-    version; `suspects` those under suspicion: symbol, session_date, version, reason, known_at, verdict and
-    verdict_at, null while open. `feed_venues` says whose sessions the bars of a symbol and vendor follow, where
-    not those of the asset.
+    `bars` are rows of raw.bars of the vendor in force, `others` those of other vendors, both by symbol,
+    session_date, version; `limits` of quality by class, NaN where there is none. `feed_venues` says whose
+    sessions the bars of a symbol and vendor follow, where not those of the asset.
     """
 
     as_of: np.datetime64
     bars: pd.DataFrame
-    suspects: pd.DataFrame
+    others: pd.DataFrame
+    limits: Mapping[str, Mapping[str, float]]
     assets: Mapping[str, Asset]
     feed_venues: Mapping[tuple[str, str], str]
     calendars: Mapping[str, Calendar]
@@ -118,22 +116,25 @@ def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
         raise ValueError("raw.runs is empty: nothing says what could be seen")
     as_of, batch_until = microseconds(runs["as_of"])[-1], int(runs["batch_until"].iloc[-1])
     study = _study(con, batch_until)
-    told = con.execute(
-        "from raw.bars semi join raw.asset_vendors using (symbol, vendor)"
-        " where known_at <= $as_of and batch_id <= $batch_until"
-        " order by symbol, session_date, version",
-        {"as_of": as_of.item(), "batch_until": batch_until},
-    ).df()
+    seen = {"as_of": as_of.item(), "batch_until": batch_until}
+    told, others = (
+        con.execute(
+            f"from raw.bars {kind} join raw.asset_vendors using (symbol, vendor)"
+            " where known_at <= $as_of and batch_id <= $batch_until"
+            " order by symbol, session_date, vendor, version",
+            seen,
+        ).df()
+        for kind in ("semi", "anti")
+    )
     feed_venues = {(row["symbol"], row["vendor"]): row["venue"] for row in study["feeds"] if row["venue"]}
-    assets = _assets(con, batch_until, study["assets"], feed_venues)
-    suspects = _suspects(told, assets, study["quality_limits"])
     portfolios = _portfolios(con, batch_until, runs)
     used = {portfolio.clock for portfolio in portfolios}
     return RawWorld(
         as_of=as_of,
-        bars=usable(told, suspects),
-        suspects=suspects,
-        assets=assets,
+        bars=told,
+        others=others,
+        limits=_limits(study["quality_limits"]),
+        assets=_assets(con, batch_until, study["assets"], feed_venues),
         feed_venues=feed_venues,
         calendars=_calendars(study),
         clocks={row["clock"]: _clock(row, as_of) for row in study["clocks"] if row["clock"] in used},
@@ -228,49 +229,15 @@ def _assets(
     }
 
 
-def _suspects(
-    told: pd.DataFrame, assets: Mapping[str, Asset], limits: list[dict[str, str | None]]
-) -> pd.DataFrame:
-    """Versions under suspicion, by the limits of their class; a null limit is none."""
-    by_class: dict[str, Limits] = {
-        str(row["asset_class"]): {
+def _limits(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    return {
+        row["asset_class"]: {
             name: np.nan if value is None else float(value)
             for name, value in row.items()
             if name != "asset_class"
         }
-        for row in limits
+        for row in rows
     }
-    found = [
-        (symbol, one.told, one.reason, one.verdict, one.at)
-        for symbol, rows in told.groupby("symbol", sort=True)
-        for one in suspects_of(_versions(rows), by_class[assets[str(symbol)].asset_class])
-    ]
-    return pd.DataFrame(
-        {
-            "symbol": pd.Series([symbol for symbol, *_ in found], dtype=object),
-            "session_date": np.array([one.session for _, one, *_ in found], "datetime64[us]"),
-            "version": np.array([one.version for _, one, *_ in found], "int64"),
-            "reason": pd.Series([reason for _, _, reason, *_ in found], dtype=object),
-            "known_at": np.array([one.known for _, one, *_ in found], "datetime64[us]"),
-            "verdict": pd.Series([verdict for *_, verdict, _ in found], dtype=object),
-            "verdict_at": np.array([at for *_, at in found], "datetime64[us]"),
-        }
-    )
-
-
-def _versions(rows: pd.DataFrame) -> list[Told]:
-    close = rows["close"].to_numpy(dtype=float)
-    high, low, volume = (rows[name].to_numpy(dtype=float) for name in ("high", "low", "volume"))
-    columns = (
-        days(rows["session_date"]),
-        rows["version"].tolist(),
-        microseconds(rows["known_at"]),
-        np.where(np.isnan(high), close, high).tolist(),
-        np.where(np.isnan(low), close, low).tolist(),
-        close.tolist(),
-        volume.tolist(),
-    )
-    return [Told(*values) for values in zip(*columns, strict=True)]
 
 
 def _membership(row: Mapping[str, Any]) -> Membership:

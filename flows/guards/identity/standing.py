@@ -121,13 +121,13 @@ def of_quality(made: Recomputed, flags: pd.DataFrame) -> Claim:
 
 
 def _excluded(frame: pd.DataFrame, flags: pd.DataFrame) -> np.ndarray:
-    """What is left out: a suspect bar that is not acquitted, and by the limits that let in all the rest.
+    """What is left out: what is suspect or contested, and what the limits that let in all the rest do not.
 
     But no limit lets in a bar a day overdue.
     """
     published = frame.merge(flags, how="left", on=list(QUALITY))["is_excluded"]
     let_in = frame[~published.fillna(True).to_numpy(dtype=bool)]
-    found = frame["is_suspect"].to_numpy(dtype=bool, copy=True)
+    found = frame["is_doubted"].to_numpy(dtype=bool, copy=True)
     for name, most in MOST.items():
         found |= (frame[name] > min(let_in[name].max(), most)).to_numpy()
     return found
@@ -149,14 +149,26 @@ def _judged(made: Recomputed, symbol: str, one: Priced, rows: pd.DataFrame) -> p
             "staleness_hours": np.maximum(overdue / np.timedelta64(1, "s"), 0) / 3600,
             "missing_rate": missed / MISSING_OVER,
             "consecutive_missing": in_a_row[place].astype(int),
-            "is_suspect": _is_suspect(made, symbol, rows["decision_at"], calendar.session[number[place] + 1]),
+            "is_doubted": _is_suspect(made, symbol, rows["decision_at"], calendar.session[number[place] + 1])
+            | _is_contested(made, symbol, rows["decision_at"], calendar.session[number[place]]),
         }
     )
 
 
 def _is_suspect(made: Recomputed, symbol: str, decision_at: pd.Series, session: np.ndarray) -> np.ndarray:
     """Whether the bar that follows the one an asset stands on was under suspicion by each decision."""
-    mine = made.world.suspects[made.world.suspects["symbol"] == symbol]
+    mine = made.suspects[made.suspects["symbol"] == symbol]
     known = dict(zip(days(mine["session_date"]).tolist(), microseconds(mine["known_at"]), strict=True))
     since = np.array([known.get(day, NEVER) for day in session.tolist()], "datetime64[us]")
     return since <= microseconds(decision_at)
+
+
+def _is_contested(made: Recomputed, symbol: str, decision_at: pd.Series, session: np.ndarray) -> np.ndarray:
+    """Whether all other vendors that had told of the bar an asset stands on disagree with it."""
+    mine = made.differences[made.differences["symbol"] == symbol]
+    stood = pd.DataFrame({"decision_at": microseconds(decision_at), "session_date": dates(session)})
+    stood["number"] = np.arange(len(stood))
+    pairs = stood.merge(mine, on="session_date")
+    pairs = pairs[pairs["known_at"] <= pairs["decision_at"]]
+    is_beyond = pairs["is_beyond"].astype(bool) & (pairs["best_shift"] == 0)
+    return is_beyond.groupby(pairs["number"]).all().reindex(stood["number"], fill_value=False).to_numpy()

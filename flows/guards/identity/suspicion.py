@@ -12,6 +12,8 @@ from math import log
 import numpy as np
 import pandas as pd
 
+from flows.guards.identity.raw_world import NEVER, days, microseconds
+
 WEEK, QUARTER, FEW = 5, 60, 20
 SPLITS = np.log([1.5, 2, 3, 4, 5, 6, 7, 8, 10, 15, 20, 25, 30, 40, 50])
 JUMPS = ("spike", "split_like")
@@ -141,8 +143,54 @@ class Feed:
         return bool(surge >= self.limits["volume_multiple"])
 
 
-def suspects_of(versions: Iterable[Told], limits: Limits) -> list[Suspect]:
-    """Every version of one symbol that came under suspicion, with its verdict; `versions` in any order."""
+def suspects(bars: pd.DataFrame, limits: Mapping[str, Limits], differences: pd.DataFrame) -> pd.DataFrame:
+    """Versions under suspicion: symbol, session_date, version, reason, known_at, verdict and verdict_at.
+
+    `bars` are rows of raw.bars of the vendor in force, `limits` by symbol, `differences` those of vendors.
+    The verdict is null while it is open.
+    """
+    agreed = differences[~differences["is_beyond"].astype(bool) & (differences["best_shift"] == 0)]
+    first = agreed.groupby(["symbol", "session_date"])["known_at"].min() if len(agreed) else {}
+    found: list[tuple[str, Suspect]] = []
+    for symbol, rows in bars.groupby("symbol", sort=True):
+        others = {
+            np.datetime64(session, "D"): np.datetime64(at, "us")
+            for (one, session), at in dict(first).items()
+            if one == symbol
+        }
+        found += [(str(symbol), one) for one in _suspects_of(_versions(rows), limits[str(symbol)], others)]
+    return pd.DataFrame(
+        {
+            "symbol": pd.Series([symbol for symbol, _ in found], dtype=object),
+            "session_date": np.array([one.told.session for _, one in found], "datetime64[us]"),
+            "version": np.array([one.told.version for _, one in found], "int64"),
+            "reason": pd.Series([one.reason for _, one in found], dtype=object),
+            "known_at": np.array([one.told.known for _, one in found], "datetime64[us]"),
+            "verdict": pd.Series([one.verdict for _, one in found], dtype=object),
+            "verdict_at": np.array([one.at for _, one in found], "datetime64[us]"),
+        }
+    )
+
+
+def _versions(rows: pd.DataFrame) -> list[Told]:
+    close = rows["close"].to_numpy(dtype=float)
+    high, low, volume = (rows[name].to_numpy(dtype=float) for name in ("high", "low", "volume"))
+    columns = (
+        days(rows["session_date"]),
+        rows["version"].tolist(),
+        microseconds(rows["known_at"]),
+        np.where(np.isnan(high), close, high).tolist(),
+        np.where(np.isnan(low), close, low).tolist(),
+        close.tolist(),
+        volume.tolist(),
+    )
+    return [Told(*values) for values in zip(*columns, strict=True)]
+
+
+def _suspects_of(
+    versions: Iterable[Told], limits: Limits, others: Mapping[np.datetime64, np.datetime64]
+) -> list[Suspect]:
+    """Suspects of one symbol; `others` says when another vendor was known to agree, by session."""
     feed = Feed(limits)
     found: list[Suspect] = []
     waiting: list[Suspect] = []
@@ -150,6 +198,8 @@ def suspects_of(versions: Iterable[Told], limits: Limits) -> list[Suspect]:
     for told in sorted(versions, key=lambda one: (one.known, one.session, one.version)):
         by_instant.setdefault(told.known, {})[told.session] = told
     for at, news in by_instant.items():
+        for suspect in waiting:
+            _hear_others(suspect, others, before=at)
         for told in news.values():
             feed.put(told)
         for told in news.values():
@@ -157,14 +207,28 @@ def suspects_of(versions: Iterable[Told], limits: Limits) -> list[Suspect]:
                 found.append(suspect)
                 waiting.append(suspect)
         for suspect in waiting:
-            _hear(suspect, feed, at)
+            _hear(suspect, feed, others, at)
         waiting = [suspect for suspect in waiting if suspect.verdict is None]
+    for suspect in waiting:
+        _hear_others(suspect, others, before=NEVER)
     return found
 
 
-def _hear(suspect: Suspect, feed: Feed, at: np.datetime64) -> None:
-    """Heavy trading, a correction of the bars before, or the next bar."""
+def _hear_others(
+    suspect: Suspect, others: Mapping[np.datetime64, np.datetime64], before: np.datetime64
+) -> None:
+    """Another vendor that said the same; none can say that nothing was traded."""
+    agreed_at = others.get(suspect.told.session, NEVER)
+    if agreed_at < before and suspect.told.version == 1 and suspect.reason != "zero_volume":
+        suspect.pass_("acquitted", max(agreed_at, suspect.told.known))
+
+
+def _hear(
+    suspect: Suspect, feed: Feed, others: Mapping[np.datetime64, np.datetime64], at: np.datetime64
+) -> None:
+    """Heavy trading, another vendor, a correction of the bars before, or the next bar."""
     told = suspect.told
+    _hear_others(suspect, others, before=at + np.timedelta64(1, "us"))
     if suspect.is_surge and suspect.reason not in NO_TRADE:
         suspect.pass_("acquitted", at)
     place = bisect_left(feed.sessions, told.session)

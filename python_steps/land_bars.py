@@ -41,6 +41,11 @@ REASONS = {
         "concat_ws(' ', told_date, told_opened_at, told_closed_at, 'is in no session of', venue,"
         " 'from', calendar_from, 'to', calendar_to)",
     ),
+    "labelled_by_end": (
+        "is_labelled_by_end",
+        "concat(told_opened_at, ' to ', told_closed_at, ' lies in an earlier session than ', told_date,"
+        " '; expected the day it begins')",
+    ),
     "closed_before_opened": (
         "told_closed_at < told_opened_at",
         "concat('opened_at ', told_opened_at, ', closed_at ', told_closed_at, '; expected opened_at first')",

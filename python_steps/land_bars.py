@@ -116,8 +116,8 @@ class LandingReport:
 
 def next_batch_id(con: duckdb.DuckDBPyConnection) -> int:
     """One more than the last batch of any raw table."""
-    tables = ("batches", "bars", "quarantined_bars", "assets", "study", "policies", "payloads")
-    batches = " union all ".join(f"select max(batch_id) as batch_id from raw.{table}" for table in tables)
+    names = ["batches", "bars", "actions", "quarantined_bars", "assets", "study", "policies", "payloads"]
+    batches = " union all ".join(f"select max(batch_id) as batch_id from raw.{table}" for table in names)
     (last,) = _one(con, f"select coalesce(max(batch_id), 0) from ({batches})")
     return int(last) + 1
 

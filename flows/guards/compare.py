@@ -17,6 +17,7 @@ OUTSIDE = {
     "main.asset_vendors": "chosen with an asset's first bars, an input",
     "main.assets": "the study; memberships, which says when each was announced, is compared",
     "main.block_sums": "blocks may still be filling; span_sums, made of whole ones, is compared",
+    "main.booked_pnl": "a view of strategy_pnl, which is compared",
     "main.clock_instants": "the calendar of decisions, which reaches past as_of",
     "main.clocks": "the study, an input",
     "main.costs": "the study, an input",

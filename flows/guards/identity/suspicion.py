@@ -203,9 +203,9 @@ def _suspects_of(
         for told in news.values():
             feed.put(told)
         for told in news.values():
-            if (suspect := feed.judge(told)) is not None:
-                found.append(suspect)
-                waiting.append(suspect)
+            if (judged := feed.judge(told)) is not None:
+                found.append(judged)
+                waiting.append(judged)
         for suspect in waiting:
             _hear(suspect, feed, others, at)
         waiting = [suspect for suspect in waiting if suspect.verdict is None]

@@ -87,7 +87,8 @@ def test_a_long_load_says_how_far_it_is(vendor):
         http.progress = lambda what, number, of: steps.append((what, number, of))
         list(ADAPTERS[vendor].fetch(request, http))
     if shape.PAGES > 1:
-        assert [what for what, _, _ in steps] == [shape.SYMBOL] * shape.PAGES
+        assert len(steps) >= shape.PAGES
+        assert {what for what, _, _ in steps} == {shape.SYMBOL}
         assert [number for _, number, _ in steps] == sorted(number for _, number, _ in steps)
         assert steps[-1][1] == steps[-1][2]
 

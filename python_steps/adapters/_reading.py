@@ -23,7 +23,15 @@ DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 
 
 class Malformed(ValueError):
-    """A row, or a whole payload, that is not of the vendor's shape; says what was found and is expected."""
+    """A row, or a whole payload, that is not of the vendor's shape; says what was found and is expected.
+
+    `reason` is the code under which a row is refused, `session_date` its session as far as that can be read.
+    """
+
+    def __init__(self, detail: str, reason: str = "malformed", session_date: dt.date | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.session_date = session_date
 
 
 def read_json(content: bytes, pairs: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
@@ -107,7 +115,7 @@ class Reading:
         try:
             values = read(raw)
         except Malformed as error:
-            self.refuse("malformed", str(error), raw)
+            self.refuse(error.reason, str(error), raw, error.session_date)
             return
         self._number += 1
         named = {"symbol": self._payload.symbol, "vendor": self._payload.vendor}

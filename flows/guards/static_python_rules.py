@@ -206,7 +206,7 @@ def clocks(where: Where) -> Seen:
 
 
 def _is_of_time(where: Where, function: ast.expr) -> bool:
-    """Whether it is the module time's, whatever it is called here: the time of day of an instant is no clock."""
+    """Whether it is the module time's, by any name: the time of day of an instant is no clock."""
     imported = [part for part in ast.walk(where.tree) if isinstance(part, ast.Import)]
     modules = {alias.asname for part in imported for alias in part.names if alias.name == "time"}
     return isinstance(function, ast.Attribute) and name_of(function.value) in {"time", *modules}

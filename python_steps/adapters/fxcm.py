@@ -30,8 +30,9 @@ GZIP = b"\x1f\x8b"
 LARGEST_FILE = 4 * 2**20  # fifty times a week of hours
 HOUR = dt.timedelta(hours=1)
 LAST_WEEK = 53
+# As its documentation lists them, and AUDUSD, which is there too.
 PAIRS = (
-    *("AUDCAD", "AUDCHF", "AUDJPY", "AUDNZD", "CADCHF", "EURAUD", "EURCHF"),
+    *("AUDCAD", "AUDCHF", "AUDJPY", "AUDNZD", "AUDUSD", "CADCHF", "EURAUD", "EURCHF"),
     *("EURGBP", "EURJPY", "EURUSD", "GBPCHF", "GBPJPY", "GBPNZD", "GBPUSD"),
     *("NZDCAD", "NZDCHF", "NZDJPY", "NZDUSD", "USDCAD", "USDCHF", "USDJPY"),
 )

@@ -27,6 +27,7 @@ VISIBLE = {
     "raw.bars": LANDED,
     "raw.actions": LANDED,
     "raw.quarantined_bars": LANDED,
+    "raw.asset_vendors": LANDED,
     "raw.assets": LANDED,
     "raw.study": LANDED,
     "raw.policies": LANDED,

@@ -133,6 +133,8 @@ def land_actions(
     split not above 0, a negative dividend, two values told at one time, an ex_date after the calendar's end;
     and an as_of that is not later than that of every earlier landing or run.
     """
+    if not deliveries:
+        return ActionsReport(0, 0, 0)
     _inputs(con, deliveries, study)
     con.begin()
     try:
@@ -234,16 +236,25 @@ def _write(
     run_id: str,
     loaded_at: dt.datetime,
 ) -> None:
-    """The new versions, and one row of raw.batches per payload that brought some."""
+    """The new versions, and one row of raw.batches per payload that brought some.
+
+    Payloads are numbered after those that brought bars in the same landing.
+    """
+    tables = ("batches", "bars", "payloads", "quarantined_bars")
+    numbers = " union all ".join(
+        f"select max(payload_number) as number from raw.{table} where batch_id = $batch" for table in tables
+    )
+    (last,) = _one(con, f"select coalesce(max(number), 0) from ({numbers})", {"batch": batch_id})
+    first = int(last) + 1
     con.execute(
         """
         insert into raw.actions by name
-        select $batch_id as batch_id, row_number, symbol, ex_date, kind, value, version,
-            $as_of as recorded_at, landed_known_at as known_at, vendor
+        select $batch_id as batch_id, $first + payload_number as payload_number, row_number, symbol, ex_date,
+            kind, value, version, $as_of as recorded_at, landed_known_at as known_at, vendor
         from actions_versions
         order by symbol, ex_date, kind, vendor, version
         """,
-        {"batch_id": batch_id, "as_of": as_of},
+        {"batch_id": batch_id, "as_of": as_of, "first": first},
     )
     query = "select payload_number, count(*) from actions_versions group by all order by all"
     for number, landed in con.execute(query).fetchall():
@@ -251,11 +262,17 @@ def _write(
         con.execute(
             """
             insert into raw.batches by name
-            select $batch_id as batch_id, $run_id as run_id, $vendor as vendor, $source as source,
-                $payload_hash as payload_hash, $as_of as as_of, $seen as rows_seen, $landed as rows_landed,
-                0 as rows_quarantined, $loaded_at as loaded_at
+            select $batch_id as batch_id, $number as payload_number, $run_id as run_id, $vendor as vendor,
+                $source as source, $payload_hash as payload_hash, $as_of as as_of, $seen as rows_seen,
+                $landed as rows_landed, 0 as rows_quarantined, $loaded_at as loaded_at
             """,
-            {"batch_id": batch_id, "run_id": run_id, "vendor": delivery.vendor, "source": delivery.source}
+            {
+                "batch_id": batch_id,
+                "number": first + number,
+                "run_id": run_id,
+                "vendor": delivery.vendor,
+                "source": delivery.source,
+            }
             | {"payload_hash": delivery.payload_hash, "as_of": as_of, "seen": delivery.rows.num_rows}
             | {"landed": landed, "loaded_at": loaded_at},
         )

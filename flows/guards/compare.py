@@ -14,6 +14,7 @@ from python_steps import warehouse
 OUTSIDE = {
     "main.asset_classes": "the study, an input",
     "main.asset_groups": "the study; decision_bars says which assets there are at a decision",
+    "main.asset_vendors": "chosen with an asset's first bars, an input",
     "main.assets": "the study; memberships, which says when each was announced, is compared",
     "main.block_sums": "blocks may still be filling; span_sums, made of whole ones, is compared",
     "main.booked_pnl": "a view of strategy_pnl, which is compared",
@@ -22,8 +23,10 @@ OUTSIDE = {
     "main.costs": "the study, an input",
     "main.delayed_pnl": "a view of delayed_positions and order_returns, which are compared",
     "main.group_block_sums": "blocks may still be filling; group_sums, made of whole ones, is compared",
+    "main.feeds": "the study, an input",
     "main.laid_plans": "the study and the policy, inputs",
     "main.portfolios": "the policy, an input",
+    "main.quality_limits": "the study, an input",
     "main.run_bounds": "the run itself",
     "main.runs": "the run itself",
     "main.sessions": "the calendar of venues, which reaches past as_of",
@@ -54,7 +57,18 @@ KEYS = (
         "signal",
         "strategy",
     ),
-    *("condition", "stage", "symbol", "currency", "venue", "session_date", "decision_at", "booked_at"),
+    *(
+        "condition",
+        "stage",
+        "symbol",
+        "currency",
+        "venue",
+        "vendor",
+        "other_vendor",
+        "session_date",
+        "decision_at",
+        "booked_at",
+    ),
     *("version", "vintage", "block", "unit", "number", "metric", "scenario", "delay", "asset_group"),
 )
 NAMED = ("signal", "strategy", "learner", "detector", "condition", "symbol")

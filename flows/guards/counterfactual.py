@@ -217,6 +217,7 @@ def told_by(until: dt.datetime) -> dict[str, str]:
         "raw.bars": f"from told.raw.bars where {known}",
         "raw.actions": f"from told.raw.actions where {known}",
         "raw.quarantined_bars": f"from told.raw.quarantined_bars where {known}",
+        "raw.asset_vendors": "from told.raw.asset_vendors",
         "raw.assets": f"from told.raw.assets where known_at is null or {known}",
         "raw.study": "from told.raw.study",
         "raw.policies": "from told.raw.policies",
@@ -232,8 +233,8 @@ def _poisoned_bars(after: dt.datetime, how: str) -> tuple[str, str]:
     factor = POISONS[how]
     if factor is None:
         refused = f"""
-            select batch_id, row_number, symbol, session_date, 'not_finite' as reason, 'poison' as detail,
-                '' as row_json, vendor, '' as source, recorded_at, known_at
+            select batch_id, payload_number, row_number, symbol, session_date, 'not_finite' as reason,
+                'poison' as detail, '' as row_json, vendor, '' as source, recorded_at, known_at
             from told.raw.bars where {later}
         """
         return f"from told.raw.bars where not ({later})", refused

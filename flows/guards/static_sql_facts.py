@@ -34,7 +34,9 @@ _NAMES = (
 )  # fmt: skip
 
 # Tables that hold the study, its calendars and the runs: known in advance, within the bounds of a run.
-STUDY = {"raw.study", "raw.policies", "raw.runs", "raw.batches", "raw.assets"}
+STUDY = {
+    *("raw.study", "raw.policies", "raw.runs", "raw.batches", "raw.assets", "raw.asset_vendors"),
+}
 # Of what a registration says, only this is told at an instant of its own.
 TOLD_LATER = {"raw.assets": {"member_from": "known_at", "member_until": "known_at"}}
 # Steps whose every row is known at its decision.

@@ -29,7 +29,9 @@ select
     closed.window_id,
     bars.session_date,
     bars.bar_known_at,
+    prints.vendor,
     prints.batch_id,
+    prints.payload_number,
     prints.row_number,
     weights.known_at
 from {{ ref("strategy_weights") }} as weights
@@ -54,7 +56,7 @@ inner join
     and bars.decision_at = weights.decision_at
 left join closed on closed.portfolio = weights.portfolio and closed.decision_at = weights.decision_at
 left join
-    {{ source("raw", "bars") }} as prints
+    {{ ref("bars") }} as prints
     on prints.symbol = bars.symbol
     and prints.session_date = bars.session_date
     and prints.version = 1

@@ -1,4 +1,5 @@
--- What can be held, with its membership: one row per symbol. What a file registered goes before the seed.
+-- What can be held, with its membership: one row per symbol. What a file registered goes before the seed;
+-- sessions and adjustment are those of the feed in force, where it has its own.
 with
     registered as (
         select
@@ -53,12 +54,12 @@ with
 select
     assets.symbol,
     assets.asset_class,
-    assets.venue,
+    coalesce(feeds.venue, assets.venue) as venue,
     assets.currency,
     assets.member_from,
     assets.member_until,
     assets.known_at as membership_known_at,
-    assets.adjustment,
+    coalesce(feeds.adjustment, assets.adjustment) as adjustment,
     case
         when first_batches.batch_id = (select min(batch_id) from {{ source("raw", "batches") }})
         then '1900-01-01'::timestamp
@@ -71,6 +72,8 @@ from
         from seeded
     ) as assets
 inner join first_batches on first_batches.symbol = assets.symbol
+left join {{ ref("asset_vendors") }} as vendors on vendors.symbol = assets.symbol
+left join {{ ref("feeds") }} as feeds on feeds.symbol = assets.symbol and feeds.vendor = vendors.vendor
 inner join
     (select batch_id, max(as_of) as as_of from {{ source("raw", "batches") }} group by batch_id) as batches
     on batches.batch_id = first_batches.batch_id

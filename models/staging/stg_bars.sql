@@ -1,4 +1,5 @@
--- Every version of every bar that this run may see: one row per symbol, session_date and version.
+-- Every version of every bar that this run may see: one row per symbol, session_date,
+-- vendor and version.
 select
     bars.symbol,
     bars.session_date,
@@ -14,6 +15,8 @@ select
     bars.volume,
     bars.vendor,
     bars.batch_id,
+    bars.payload_number,
+    bars.row_number,
     bars.known_at
 from {{ source("raw", "bars") }} as bars
 cross join {{ ref("run_bounds") }} as bounds

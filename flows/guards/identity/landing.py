@@ -9,7 +9,7 @@ from flows.guards.identity.raw_world import ALWAYS, RawWorld, days, microseconds
 
 ACTION = ("symbol", "ex_date", "kind", "vendor", "version")
 TICK = np.timedelta64(1, "us")
-VERSION = ("symbol", "session_date", "version")
+VERSION = ("symbol", "session_date", "vendor", "version")
 PAUSE = np.timedelta64(1, "h")
 
 
@@ -30,7 +30,7 @@ def claim(con: duckdb.DuckDBPyConnection, world: RawWorld) -> Claim:
     is_prompt = (version == 1) & (is_first_batch | (available > before)) & ~_follows_refusal(con, frame)
     late = np.maximum(available, recorded)
     claimed = pd.Series(np.where(is_prompt, available, late))
-    bar = [frame["symbol"], frame["session_date"]]
+    bar = [frame[name] for name in VERSION[:-1]]
     expected = frame[[*VERSION]].assign(
         known_at=claimed.groupby(bar).cummax().to_numpy(),
         available_at=np.maximum(available, closed),
@@ -48,7 +48,7 @@ def claim(con: duckdb.DuckDBPyConnection, world: RawWorld) -> Claim:
         Column("available_at", "unfinished_bar"),
         Column("known_at", "event_time", earlier="event_time", later="loader_clock"),
     )
-    follows = version == frame.groupby(["symbol", "session_date"]).cumcount().to_numpy() + 1
+    follows = version == frame.groupby([*VERSION[:-1]]).cumcount().to_numpy() + 1
     return Claim("raw.bars", VERSION, expected[follows], columns, extra="restated_value")
 
 
@@ -82,8 +82,9 @@ def _closes(frame: pd.DataFrame, world: RawWorld) -> np.ndarray:
     There, vendors differ by hours on where a day begins.
     """
     found = np.full(len(frame), ALWAYS)
-    for symbol, rows in frame.groupby("symbol"):
-        calendar = world.calendars[world.assets[str(symbol)].venue]
+    for (symbol, vendor), rows in frame.groupby(["symbol", "vendor"]):
+        venue = world.feed_venues.get((symbol, vendor), world.assets[str(symbol)].venue)
+        calendar = world.calendars[venue]
         if np.median(calendar.opened[1:] - calendar.closed[:-1]) > PAUSE:
             found[rows.index] = calendar.closed[np.searchsorted(calendar.session, days(rows["session_date"]))]
     return found
@@ -105,8 +106,9 @@ def _before(con: duckdb.DuckDBPyConnection, batch: np.ndarray) -> np.ndarray:
 def _follows_refusal(con: duckdb.DuckDBPyConnection, frame: pd.DataFrame) -> np.ndarray:
     """Whether another row of the same bar was refused in the same landing, and came first."""
     query = (
-        "select symbol, session_date, batch_id, min(row_number) as refused from raw.quarantined_bars"
+        "select symbol, session_date, vendor, batch_id, min(row_number) as refused from raw.quarantined_bars"
         " group by all"
     )
-    refused = frame.merge(con.execute(query).df(), how="left", on=["symbol", "session_date", "batch_id"])
+    keys = ["symbol", "session_date", "vendor", "batch_id"]
+    refused = frame.merge(con.execute(query).df(), how="left", on=keys)
     return (refused["refused"] < refused["row_number"]).to_numpy(dtype=bool)

@@ -218,7 +218,7 @@ def _prints(symbol: str, rows: pd.DataFrame, actions: Sequence[Action]) -> Print
     opened[place[first]] = microseconds(rows["opened_at"])[first]
     closed[place[first]] = microseconds(rows["closed_at"])[first]
     printed = known[0]
-    is_late, is_cut = _lateness(session, printed)
+    is_late, is_cut = lateness(session, printed)
     restated = known[1:][known[1:] < NEVER]
     told = cuts(actions, session, printed)
     ends = np.append(np.unique(np.concatenate([printed[is_cut], restated, told])), NEVER)
@@ -226,7 +226,7 @@ def _prints(symbol: str, rows: pd.DataFrame, actions: Sequence[Action]) -> Print
     return Prints(symbol, session, opened, closed, printed, is_late, is_cut, until, known, prices, actions)
 
 
-def _lateness(session: np.ndarray, printed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lateness(session: np.ndarray, printed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Whether a later session was known by the instant each was printed (late), and before it (cut)."""
     order = np.argsort(printed, kind="stable")
     at, furthest = printed[order], np.maximum.accumulate(session[order])

@@ -107,15 +107,22 @@ class Portfolio:
 
 @dataclass(frozen=True)
 class RawWorld:
-    """What the last run could see. `bars` are rows of raw.bars by symbol, session_date, version.
+    """What the last run could see.
 
-    `actions` are those of raw.actions that a symbol's feed has not put into its prices.
+    `bars` are rows of raw.bars of the vendor in force, `others` those of other vendors, both by symbol,
+    session_date, version; `actions` are those that a symbol's feed has not put into its prices, `splits` all
+    rows of raw.actions that tell of one. `limits` of quality are by class, NaN where there is none.
+    `feed_venues` says whose sessions the bars of a symbol and vendor follow, where not those of the asset.
     """
 
     as_of: np.datetime64
     bars: pd.DataFrame
     actions: Mapping[str, tuple[Action, ...]]
+    splits: pd.DataFrame
+    others: pd.DataFrame
+    limits: Mapping[str, Mapping[str, float]]
     assets: Mapping[str, Asset]
+    feed_venues: Mapping[tuple[str, str], str]
     calendars: Mapping[str, Calendar]
     clocks: Mapping[str, Clock]
     cost_rates: Mapping[tuple[str, str], float]
@@ -133,19 +140,34 @@ def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
         raise ValueError("raw.runs is empty: nothing says what could be seen")
     as_of, batch_until = microseconds(runs["as_of"])[-1], int(runs["batch_until"].iloc[-1])
     study = _study(con, batch_until)
-    bars = con.execute(
-        "from raw.bars where known_at <= $as_of and batch_id <= $batch_until"
-        " order by symbol, session_date, version",
-        {"as_of": as_of.item(), "batch_until": batch_until},
-    ).df()
+    seen = {"as_of": as_of.item(), "batch_until": batch_until}
+    told, others = (
+        con.execute(
+            f"from raw.bars {kind} join raw.asset_vendors using (symbol, vendor)"
+            " where known_at <= $as_of and batch_id <= $batch_until"
+            " order by symbol, session_date, vendor, version",
+            seen,
+        ).df()
+        for kind in ("semi", "anti")
+    )
+    feed_venues = {(row["symbol"], row["vendor"]): row["venue"] for row in study["feeds"] if row["venue"]}
     portfolios = _portfolios(con, batch_until, runs)
-    assets = _assets(con, batch_until, study["assets"])
+    assets = _assets(con, batch_until, study["assets"], feed_venues)
+    told_actions = con.execute(
+        "from raw.actions where known_at <= $as_of and batch_id <= $batch_until order by known_at, batch_id,"
+        " vendor",
+        seen,
+    ).df()
     used = {portfolio.clock for portfolio in portfolios}
     return RawWorld(
         as_of=as_of,
-        bars=bars,
-        actions=_actions(con, as_of, batch_until, assets),
+        bars=told,
+        others=others,
+        actions=_actions(told_actions, assets),
+        splits=told_actions[told_actions["kind"] == "split"],
+        limits=_limits(study["quality_limits"]),
         assets=assets,
+        feed_venues=feed_venues,
         calendars=_calendars(study),
         clocks={row["clock"]: _clock(row, as_of) for row in study["clocks"] if row["clock"] in used},
         cost_rates={
@@ -209,7 +231,10 @@ def _clock(row: Mapping[str, str], as_of: np.datetime64) -> Clock:
 
 
 def _assets(
-    con: duckdb.DuckDBPyConnection, batch_until: int, seeded: list[dict[str, Any]]
+    con: duckdb.DuckDBPyConnection,
+    batch_until: int,
+    seeded: list[dict[str, Any]],
+    feed_venues: Mapping[tuple[str, str], str],
 ) -> dict[str, Asset]:
     """Assets that have a bar. A file goes before the seed, and a later file before an earlier one."""
     columns = ["symbol", "asset_class", "venue", "currency", "adjustment"]
@@ -238,15 +263,8 @@ def _assets(
     }
 
 
-def _actions(
-    con: duckdb.DuckDBPyConnection, as_of: np.datetime64, batch_until: int, assets: Mapping[str, Asset]
-) -> dict[str, tuple[Action, ...]]:
+def _actions(rows: pd.DataFrame, assets: Mapping[str, Asset]) -> dict[str, tuple[Action, ...]]:
     """By symbol, from the vendor whose first action was known first; a dividend before a split of its day."""
-    rows = con.execute(
-        "from raw.actions where known_at <= $as_of and batch_id <= $batch_until order by known_at, batch_id,"
-        " vendor",
-        {"as_of": as_of.item(), "batch_until": batch_until},
-    ).df()
     found: dict[str, tuple[Action, ...]] = {}
     for symbol, mine in rows.groupby("symbol"):
         adjustment = assets[str(symbol)].adjustment if symbol in assets else "splits_and_dividends"
@@ -263,6 +281,17 @@ def _actions(
             if kind in {"none": ("dividend", "split"), "splits": ("dividend",)}.get(adjustment, ())
         )
     return found
+
+
+def _limits(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    return {
+        row["asset_class"]: {
+            name: np.nan if value is None else float(value)
+            for name, value in row.items()
+            if name != "asset_class"
+        }
+        for row in rows
+    }
 
 
 def _membership(row: Mapping[str, Any]) -> Membership:

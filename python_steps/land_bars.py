@@ -21,6 +21,8 @@ END_OF_TIME = dt.datetime(9999, 1, 1)
 
 PRICES = "concat_ws(', ', 'open ' || open, 'high ' || high, 'low ' || low, 'close ' || close)"
 RECORDED = "least($as_of, coalesce(told_recorded_at, $as_of))"
+# A ticker that is given to another company is another asset, under a symbol of its own.
+END = "(select member_until from landing_assets where landing_assets.symbol = landing_dated.symbol)"
 
 # Why a row is refused: a condition over landing_dated, and what was found and is expected.
 REASONS = {
@@ -45,6 +47,11 @@ REASONS = {
         "is_labelled_by_end",
         "concat(told_opened_at, ' to ', told_closed_at, ' lies in an earlier session than ', told_date,"
         " '; expected the day it begins')",
+    ),
+    "after_the_end": (
+        f"session_date >= {END}",
+        f"concat(symbol, ' ended before ', {END}, ', and this bar is of ', session_date,"
+        " '; expected another symbol for another asset')",
     ),
     "closed_before_opened": (
         "told_closed_at < told_opened_at",

@@ -62,7 +62,7 @@ class Asset(NamedTuple):
 def resolve_assets(
     con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery], asset_file: Delivery | None
 ) -> list[Asset]:
-    """Write landing_assets, the venue of every symbol of the bars; return all assets the inputs describe.
+    """Write landing_assets, venue and end of every symbol of the bars; return all assets the inputs describe.
 
     An asset comes from what is known, then from the asset file, then from the class that its bars name.
     """
@@ -87,13 +87,12 @@ def resolve_assets(
         if asset_class is not None:
             _check_class(place, symbol, asset_class, classes, assets.get(symbol))
             assets.setdefault(symbol, Asset(symbol, asset_class, *classes[asset_class]))
-    con.execute("create temp table landing_assets (symbol varchar, venue varchar)")
-    pairs = pa.Table.from_pylist(
-        [{"symbol": asset.symbol, "venue": asset.venue} for asset in assets.values()]
-    )
-    con.register("landing_venues_of", pairs)
-    con.execute("insert into landing_assets from landing_venues_of")
-    con.unregister("landing_venues_of")
+    con.execute("create temp table landing_assets (symbol varchar, venue varchar, member_until date)")
+    columns = ("symbol", "venue", "member_until")
+    rows = [{name: getattr(asset, name) for name in columns} for asset in assets.values()]
+    con.register("landing_assets_of", pa.Table.from_pylist(rows))
+    con.execute("insert into landing_assets from landing_assets_of")
+    con.unregister("landing_assets_of")
     return [asset for symbol, asset in assets.items() if asset != known.get(symbol)]
 
 

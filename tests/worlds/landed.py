@@ -37,17 +37,26 @@ class Landed:
             con.close()
 
 
-def land(folder: Path, bars: pd.DataFrame, policy: str, assets: pd.DataFrame | None = None) -> Landed:
-    """Land bars, and assets if no seed knows theirs, as of the last bar; `policy` is the text of its file."""
+def land(
+    folder: Path,
+    bars: pd.DataFrame,
+    policy: str,
+    assets: pd.DataFrame | None = None,
+    actions: pd.DataFrame | None = None,
+) -> Landed:
+    """Land bars as of the last one, assets no seed knows, and actions; `policy` is the text of its file."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "world.yml").write_text(policy, "utf-8")
     bars.to_parquet(folder / "bars.parquet", index=False)
     if assets is not None:
         assets.to_csv(folder / "assets.csv", index=False)
+    if actions is not None:
+        actions.to_csv(folder / "actions.csv", index=False)
     request = RebalanceRequest(
         portfolio=str(folder / "world.yml"),
         bars=[folder / "bars.parquet"],
         assets=folder / "assets.csv" if assets is not None else None,
+        actions=folder / "actions.csv" if actions is not None else None,
         lock_wait=0,
     )
     name, rules = policies.load(request.portfolio)

@@ -17,7 +17,7 @@ from python_steps.errors import InputError
 from python_steps.land_actions import ActionsReport, land_actions
 from python_steps.land_bars import LandingReport, land_bars, latest_available_at
 from python_steps.policy import Policy, digest, to_json
-from python_steps.register_assets import Delivery
+from python_steps.register_assets import ASSETS_IN_FORCE, Delivery
 
 if TYPE_CHECKING:
     import duckdb
@@ -165,7 +165,7 @@ def check_history(con: "duckdb.DuckDBPyConnection", policy: Policy, as_of: dt.da
             f"bars: {max(decisions, 0)} decisions from {since} to {as_of.date()}; "
             f"one window of plan '{policy.plan}' needs {needed}"
         )
-    _check_currencies(con, clock["base_currency"])
+    _check_currencies(con, clock["base_currency"], seeds)
 
 
 def check_holdings(con: "duckdb.DuckDBPyConnection", weights: Mapping[str, float]) -> None:
@@ -183,25 +183,29 @@ def _decision_at(clock: Mapping[str, str], day: dt.date) -> dt.datetime:
     return local.astimezone(dt.UTC).replace(tzinfo=None)
 
 
-def _check_currencies(con: "duckdb.DuckDBPyConnection", base: str) -> None:
-    """Every asset is quoted in the base currency, or in one with a pair among the bars."""
-    rows = con.execute(
-        """
-        with landed as (select distinct symbol from raw.bars)
-        select symbol, currency
-        from (select symbol, arg_max(currency, batch_id) as currency from raw.assets group by symbol)
-        where symbol in (from landed) and currency <> $base
-            and currency || '-' || $base not in (from landed)
-            and $base || '-' || currency not in (from landed)
-        order by symbol
-        """,
-        {"base": base},
-    ).fetchall()
-    if rows:
-        symbol, currency = rows[0]
-        raise InputError(
-            f"{symbol}: quoted in {currency}; expected bars of {currency}-{base} or {base}-{currency}"
-        )
+def _check_currencies(con: "duckdb.DuckDBPyConnection", base: str, seeds: "Mapping[str, pa.Table]") -> None:
+    """Every asset is quoted in the base currency, or in one with a way to it over one or two landed pairs."""
+    con.register("study_assets", seeds["assets"])
+    try:
+        assets = con.execute(
+            f"select symbol, asset_class, currency from ({ASSETS_IN_FORCE})"
+            " semi join raw.bars using (symbol) order by symbol"
+        ).fetchall()
+    finally:
+        con.unregister("study_assets")
+    pairs = {
+        frozenset(symbol.split("-"))
+        for symbol, asset_class, _ in assets
+        if asset_class in ("fx", "crypto") and symbol.count("-") == 1
+    }
+    straight = {base, *(currency for pair in pairs if base in pair for currency in pair)}
+    crossed = {currency for pair in pairs if pair & straight for currency in pair}
+    for symbol, _, currency in assets:
+        if currency not in straight | crossed:
+            raise InputError(
+                f"{symbol}: quoted in {currency}; expected bars of {currency}-{base} or {base}-{currency}, or"
+                f" of a pair of {currency} with a currency that has one with {base}"
+            )
 
 
 def holdings(path: Path | None) -> dict[str, float]:

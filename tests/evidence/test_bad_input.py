@@ -123,7 +123,8 @@ REFUSALS = {
             "my.yml": POLICY,
         },
         ["--bars", "bars.csv", "--assets", "assets.csv", "--portfolio", "my.yml"],
-        "NARVO: quoted in EUR; expected bars of EUR-USD or USD-EUR",
+        "NARVO: quoted in EUR; expected bars of EUR-USD or USD-EUR, or of a pair of EUR with a currency that"
+        " has one with USD",
     ),
     "an asset that is described twice": (
         {"bars.csv": GOOD_BARS, "assets.csv": "symbol,asset_class\nZORK,equity\nZORK,equity\n"},

@@ -12,7 +12,7 @@ PROJECT = Path(__file__).parent.parent.parent
 MUTANTS = Path(__file__).parent / "mutants"
 PARTS = ("flows", "macros", "models", "python_steps", "seeds", "tests")
 LANDING = ("seeds/", "flows/landing.py", "python_steps/adapters/")
-LANDING_STEPS = ("land_bars", "landing_sql", "register_assets", "study")
+LANDING_STEPS = ("land_actions", "land_bars", "landing_sql", "register_assets", "study")
 FAMILIES = {
     1: "window that looks ahead",
     2: "statistic over the whole sample",

@@ -51,7 +51,7 @@ def closes(symbol: str) -> list[float]:
 def world(small_world: World, tmp_path_factory: pytest.TempPathFactory) -> Landed:
     """All of it landed from files, and derived up to the profit of strategies."""
     rows = [
-        {"symbol": symbol, "asset_class": "equity", "date": day}
+        {"symbol": symbol, "asset_class": "equity", "date": day, "volume": 1000.0}
         | dict.fromkeys(["open", "high", "low", "close"], price)
         for symbol in STOCKS
         for day, price in zip(DAYS, closes(symbol), strict=False)

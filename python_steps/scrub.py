@@ -14,11 +14,10 @@ _secrets: dict[str, set[str]] = {}
 
 
 def hide(secret: str) -> None:
-    """From now on `secret` is scrubbed, as it is and as JSON, an address or a form would write it."""
+    """From now on `secret` is scrubbed, as it is and as JSON, Python, an address or a form would write it."""
     if secret:
-        in_json = json.dumps(secret)[1:-1]
-        forms = {secret, in_json, quote(secret, safe=""), quote_plus(secret)}
-        _secrets[secret] = forms
+        quoted = {json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+        _secrets[secret] = {secret, quote(secret, safe=""), quote(secret), quote_plus(secret)} | quoted
     for name in TALKATIVE:
         logging.getLogger(name).addFilter(_records)
 

@@ -57,10 +57,15 @@ def _read(name: str, file: Path) -> str:
 
 def _require_safe_address(name: str, url: str) -> None:
     """https, or http to this machine: a key does not travel in clear."""
-    parts = urlsplit(url)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or ""))
-    if not (is_safe and parts.hostname) or parts.query or parts.fragment or "@" in parts.netloc:
+    try:
+        parts = urlsplit(url)
+        is_safe = parts.scheme == "https" or _is_loopback(parts.hostname or "")
+    except ValueError:
+        is_safe = False
+    if not is_safe or parts.scheme not in {"http", "https"} or not parts.hostname:
         raise InputError(f"{name}: expected an address such as https://host/path (http on loopback only)")
+    if parts.query or parts.fragment or "@" in parts.netloc:
+        raise InputError(f"{name}: expected an address without user, query or fragment")
 
 
 def _is_loopback(host: str) -> bool:

@@ -46,7 +46,8 @@ def fetch(request: VendorRequest, http: VendorHttp) -> Iterator[VendorPayload]:
     """Pages of at most 1,000 candles, ascending, each from the day after the last of the page before.
 
     The day that `as_of` lies in is not asked for: its candle is still open. Before an asset was listed there
-    are no candles, and the first page starts later. Raises VendorError.
+    are no candles, and the first page starts later. A short page is not the end, for limits change;
+    an empty one is. Raises VendorError.
     """
     start, end = (
         since_epoch(day) * MILLI for day in (request.from_date, min(request.until_date, request.as_of.date()))
@@ -61,13 +62,11 @@ def fetch(request: VendorRequest, http: VendorHttp) -> Iterator[VendorPayload]:
             remedy = REMEDIES.get(answer.status, "expected an array of candles")
             raise http.refusal(request, answer, answer.content, remedy)
         yield http.payload(request, answer)
-        if len(page) < LIMIT:
-            return
-        after = max(filter(None, map(_opened, page)), default=0) + DAY_IN_MILLI
-        if after <= at:
+        following = max(filter(None, map(_opened, page)), default=0) + DAY_IN_MILLI if page else end
+        if following <= at:
             raise http.refusal(request, answer, shown(page[-1]), f"expected candles from {at} on")
-        at = after
-        http.progress(request.symbol, at - start, end - start)
+        at = following
+        http.progress(request.symbol, (at - start) // DAY_IN_MILLI, (end - start) // DAY_IN_MILLI)
 
 
 def parse(payload: VendorPayload) -> ParsedPayload:

@@ -30,8 +30,9 @@ GZIP = b"\x1f\x8b"
 LARGEST_FILE = 4 * 2**20  # fifty times a week of hours
 HOUR = dt.timedelta(hours=1)
 LAST_WEEK = 53
+# As its documentation lists them, and AUDUSD, which is there too.
 PAIRS = (
-    *("AUDCAD", "AUDCHF", "AUDJPY", "AUDNZD", "CADCHF", "EURAUD", "EURCHF"),
+    *("AUDCAD", "AUDCHF", "AUDJPY", "AUDNZD", "AUDUSD", "CADCHF", "EURAUD", "EURCHF"),
     *("EURGBP", "EURJPY", "EURUSD", "GBPCHF", "GBPJPY", "GBPNZD", "GBPUSD"),
     *("NZDCAD", "NZDCHF", "NZDJPY", "NZDUSD", "USDCAD", "USDCHF", "USDJPY"),
 )
@@ -163,22 +164,25 @@ def _plain(content: bytes) -> bytes:
         raise Malformed(f"the file {error}; expected a whole gzip") from None
 
 
-def _records(content: bytes) -> list[dict[str, str]]:
-    """The lines by the names of the header, since some files have a tenth column; an empty file has none."""
+def _records(content: bytes) -> list[dict[str, Any]]:
+    """The lines by the names of the header, since some files have a tenth column; an empty file has none.
+
+    What a line lacks is None, and what it has too much stands under None.
+    """
     try:
-        lines = list(csv.reader(_plain(content).decode("utf-8-sig").splitlines()))
+        lines = csv.DictReader(_plain(content).decode("utf-8-sig").splitlines())
+        lines.fieldnames = [name.strip() for name in lines.fieldnames or ()]
+        records = list(lines)
     except (UnicodeDecodeError, csv.Error) as error:
         raise Malformed(f"is not CSV ({type(error).__name__}); expected CSV") from None
-    if not lines:
-        return []
-    header = [name.strip() for name in lines[0]]
-    if missing := [name for name in COLUMNS if name not in header]:
-        raise Malformed(f"header {shown(lines[0], 200)} lacks {', '.join(missing)}")
-    return [dict(zip(header, line, strict=False)) for line in lines[1:] if line]
+    missing = [name for name in COLUMNS if name not in lines.fieldnames]
+    if missing and lines.fieldnames:
+        raise Malformed(f"header {shown(lines.fieldnames, 200)} lacks {', '.join(missing)}")
+    return records
 
 
-def _stamp(record: Mapping[str, str]) -> dt.datetime:
-    told = record.get("DateTime", "")
+def _stamp(record: Mapping[str, Any]) -> dt.datetime:
+    told = record["DateTime"] or ""
     if not (text := TIME.fullmatch(told)):
         raise Malformed(f"DateTime {shown(told, 60)}; expected a whole hour such as 01/05/2020 22:00:00.000")
     month, day, year, hour = map(int, text.groups())
@@ -188,7 +192,7 @@ def _stamp(record: Mapping[str, str]) -> dt.datetime:
         raise Malformed(f"DateTime {shown(told, 60)}; expected a day that there is") from None
 
 
-def _stamp_or_none(record: Mapping[str, str]) -> dt.datetime | None:
+def _stamp_or_none(record: Mapping[str, Any]) -> dt.datetime | None:
     try:
         return _stamp(record)
     except Malformed:
@@ -220,7 +224,7 @@ def _session(stamp: dt.datetime, zone: ZoneInfo) -> dt.date:
 
 
 def _hours(
-    reading: Reading, records: Sequence[Mapping[str, str]], zone: ZoneInfo
+    reading: Reading, records: Sequence[Mapping[str, Any]], zone: ZoneInfo
 ) -> tuple[list[Hour], set[dt.date | None]]:
     """The hours in order, and the sessions that lack one because it was refused: None is any of them."""
     hours: dict[dt.datetime, Hour] = {}
@@ -242,16 +246,16 @@ def _hours(
     return sorted(hours.values()), spoilt
 
 
-def _hour(record: Mapping[str, str], zone: ZoneInfo) -> Hour:
+def _hour(record: Mapping[str, Any], zone: ZoneInfo) -> Hour:
     """Mid of bid and ask. The mid of two highs is not quite the high of the mids, and is what files allow."""
-    if missing := [name for name in COLUMNS if name not in record]:
-        raise Malformed(f"lacks {', '.join(missing)}; expected a value for each column")
     stamp = _stamp(record)
     day = _session(stamp, zone)
     if day.weekday() >= SATURDAY:
         raise Malformed(
             f"{stamp} is in the weekend; expected Sunday to Friday 17:00 New York", "weekend", day
         )
+    if None in record or None in record.values():
+        raise Malformed("another number of cells; expected one for each column", session_date=day)
     try:
         mids = [_mid(number(record["Bid" + part]), number(record["Ask" + part])) for part in PARTS]
     except Malformed as error:

@@ -40,6 +40,7 @@ RESTATED_BY = ("split",)
 # A bar is asked for by the instant at which its session opens. No exchange opens from 18:00 to 21:00 UTC, so
 # days from 18:00 on hold the sessions of New York, and those of Sydney, which open on the UTC day before.
 BEFORE_MIDNIGHT = 6 * 3600
+MIDNIGHT = dt.time()
 PRICES = ("open", "high", "low", "close")
 REMEDIES = {
     401: "it asks for a session of a browser; wait, or ask through PORTFOLIO_YAHOO_URL",
@@ -142,7 +143,8 @@ def _at(values: list[Any], place: int) -> Any:
 def _live_stamp(meta: Mapping[str, Any], entries: list[dict[str, Any]], zone: ZoneInfo) -> int | None:
     """The timestamp of the live bar: the newest one, if it is that of the last trade, or is off the grid.
 
-    The grid is when sessions open: a whole minute, that of the current session where that is told.
+    The grid is when sessions open: a whole minute, that of the current session where that is told, or the
+    midnight of the exchange, with which some answers stamp their days.
     """
     stamps = [entry["timestamp"] for entry in entries if type(entry["timestamp"]) is int]
     if not stamps:
@@ -151,7 +153,7 @@ def _live_stamp(meta: Mapping[str, Any], entries: list[dict[str, Any]], zone: Zo
     is_off_grid = newest % 60 != 0 or newest == meta.get("regularMarketTime")
     try:
         opens = local_time(instant(meta["currentTradingPeriod"]["regular"]["start"], 1), zone).time()
-        is_off_grid |= local_time(instant(newest, 1), zone).time() != opens
+        is_off_grid |= local_time(instant(newest, 1), zone).time() not in (opens, MIDNIGHT)
     except (KeyError, TypeError, Malformed):
         pass  # not told
     return newest if is_off_grid else None

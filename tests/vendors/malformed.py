@@ -1,6 +1,7 @@
 """Payloads that no vendor should send: good ones whose structure or bytes are damaged."""
 
 import copy
+import gzip
 import json
 import zlib
 from collections.abc import Callable
@@ -37,27 +38,41 @@ GARBAGE = (
 def payloads(draw: st.DrawFn, shape: ModuleType) -> bytes:
     """One of the shape's good payloads with one to three wounds to its structure, and some to its bytes.
 
-    A shape whose payloads are no JSON has `unpack(content)`, which makes a tree of lists, dicts and
-    values, and `pack(tree)`, which makes bytes of whatever has become of it.
+    A payload is JSON or CSV, whose tree is its lines, each of its cells; either may be in a gzip.
     """
     content = draw(st.sampled_from(shape.GOOD))
     wounds = draw(st.lists(st.tuples(st.sampled_from(WOUNDS), PLACE, PLACE), max_size=3))
     if wounds:
-        tree = [getattr(shape, "unpack", json.loads)(content)]  # in a list, so that the root may go too
+        packed = content.startswith(GZIP)
+        text = gzip.decompress(content) if packed else content
+        read, write = (json.loads, _json) if text.startswith((b"[", b"{")) else (_cells, _csv)
+        tree = [read(text)]  # in a list, so that the root may go too
         for wound, at, what in wounds:
             wound(tree, at, what)
-        content = getattr(shape, "pack", _pack)(tree[0] if tree else None)
+        content = write(tree[0] if tree else None)
+        content = gzip.compress(content, 1) if packed else content
     cuts = draw(st.lists(st.tuples(st.sampled_from(CUTS), PLACE, PLACE), max_size=2))
     for cut, at, what in cuts:
         content = cut(content, at, what)
     return content
 
 
+GZIP = b"\x1f\x8b"
 PLACE = st.integers(0, 10**6)
 
 
-def _pack(tree: Any) -> bytes:
+def _json(tree: Any) -> bytes:
     return json.dumps(tree).encode()
+
+
+def _cells(text: bytes) -> Any:
+    return [line.split(",") for line in text.decode().splitlines()]
+
+
+def _csv(tree: Any) -> bytes:
+    lines = tree if isinstance(tree, list) else [tree]
+    texts = [",".join(map(str, line)) if isinstance(line, list) else str(line) for line in lines]
+    return "\r\n".join(texts).encode("utf-8", "surrogatepass")
 
 
 def _places(tree: Any) -> list[tuple[Any, Any]]:

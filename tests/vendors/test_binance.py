@@ -71,6 +71,26 @@ def test_a_page_asks_for_no_more_than_the_limit():
     assert {told.params["limit"] for told in asked} == {"1000"}
 
 
+def test_a_limit_that_binance_lowers_loses_nothing(monkeypatch):
+    bars = made_up(FIRST, 1000)
+
+    def lower(asked):
+        return shape.speak(bars, dt.datetime(2030, 1, 1))(
+            Asked(asked.path, {**asked.params, "limit": "400"}, {})
+        )
+
+    with Server(lower) as server, connect("binance", server) as http:
+        payloads = list(binance.fetch(request(days=1000), http))
+    assert sessions(payloads) == [bar.session_date for bar in bars]
+
+
+def test_the_candles_of_what_was_delisted_end_with_an_empty_page():
+    bars = made_up(FIRST, 30)
+    payloads, asked = fetched(bars, request(days=90))
+    assert sessions(payloads) == [bar.session_date for bar in bars]
+    assert (payloads[-1].content, len(asked)) == (b"[]", 2)
+
+
 def test_the_open_candle_is_not_asked_for():
     as_of = dt.datetime(2021, 1, 5, 14)
     payloads, _ = fetched(made_up(FIRST, 30), request(as_of=as_of), now=as_of)

@@ -80,6 +80,19 @@ def test_a_daily_increment_asks_once_and_holds_the_days_asked_for(vendor):
     }
 
 
+def test_a_long_load_says_how_far_it_is(vendor):
+    shape, steps = SHAPES[vendor], []
+    request, speak = last_days(shape, len(shape.HISTORY))
+    with Server(speak) as server, connect(vendor, server, key=KEY) as http:
+        http.progress = lambda what, number, of: steps.append((what, number, of))
+        list(ADAPTERS[vendor].fetch(request, http))
+    if shape.PAGES > 1:
+        assert len(steps) >= shape.PAGES
+        assert {what for what, _, _ in steps} == {shape.SYMBOL}
+        assert [number for _, number, _ in steps] == sorted(number for _, number, _ in steps)
+        assert steps[-1][1] == steps[-1][2]
+
+
 PASSING = {
     "429 with seconds": bad_days.too_many(after=0.2),
     "429 with a date": bad_days.too_many_until(1),

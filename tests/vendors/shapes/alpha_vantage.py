@@ -87,7 +87,7 @@ GOOD = tuple(
     json.dumps(answer).encode()
     for answer in (
         series(HISTORY[7::-1], "2020-01-10"),
-        series(HISTORY[4::-1], "2020-01-07 10:35:00", is_fx=True),
+        series(HISTORY[4::-1], "2020-01-08 10:35:00", is_fx=True),
         series([], "2020-01-10"),
     )
 )

@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import gzip
+import io
 import re
 import zlib
 from collections import Counter
@@ -72,6 +73,20 @@ GOOD = (
 )
 
 
+def unpack(content: bytes) -> list[list[str]]:
+    """The cells of a file, header first."""
+    plain = zlib.decompress(content, 31) if content.startswith(b"\x1f\x8b") else content
+    return list(csv.reader(plain.decode().splitlines()))
+
+
+def pack(tree: object) -> bytes:
+    """A file of whatever has become of its cells; not gzipped, so that bytes of it may be damaged too."""
+    rows = tree if isinstance(tree, list) else [tree]
+    lines = io.StringIO()
+    csv.writer(lines).writerows(row if isinstance(row, list) else [row] for row in rows)
+    return lines.getvalue().encode("utf-8", "replace")
+
+
 def iso_week(monday: dt.date) -> tuple[int, int]:
     """As FXCM numbers weeks in most years."""
     return monday.isocalendar()[:2]
@@ -89,6 +104,7 @@ def rows_in(content: bytes) -> int:
     except (ValueError, zlib.error, csv.Error, AssertionError):
         return 1
     records = [dict(zip(names, each, strict=False)) for each in found[1:] if each]
+    cells = [len(each) for each in found[1:] if each]
     starts = [_start(record.get("DateTime", "")) for record in records]
     told = [start for start in starts if start]
     weekend = {
@@ -103,8 +119,8 @@ def rows_in(content: bytes) -> int:
     zone = min(weekend, key=weekend.get)
     good = [
         start
-        for record, start in zip(records, starts, strict=True)
-        if start and _session(start, zone).weekday() < 5 and _is_good(record)
+        for record, start, count in zip(records, starts, cells, strict=True)
+        if start and _session(start, zone).weekday() < 5 and count == len(names) and _is_good(record)
     ]
     sessions = {_session(start, zone) for start in good}
     return len(records) - len(Counter(good)) + len(sessions)

@@ -70,7 +70,7 @@ GOOD = tuple(
     json.dumps(answer).encode()
     for answer in (
         chart(map(of, HISTORY[:8]), events=EVENTS, regularMarketTime=stamp(HISTORY[8].session_date)),
-        chart([*map(of, HISTORY[:3]), (stamp(HISTORY[3].session_date), (None,) * 5)]),
+        chart(map(of, HISTORY[220:223])),
         chart([]),
     )
 )

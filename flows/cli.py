@@ -54,6 +54,9 @@ def rebalance(
     assets: Annotated[
         Path | None, typer.Option(help="File of assets: symbol, asset_class, currency, ...")
     ] = None,
+    actions: Annotated[
+        Path | None, typer.Option(help="File of splits and dividends: symbol, ex_date, kind, value, ...")
+    ] = None,
     holdings: Annotated[
         Path | None, typer.Option(help="File of weights held before the first decision.")
     ] = None,
@@ -80,6 +83,7 @@ def rebalance(
             from_date=day(from_date, "--from") if from_date else None,
             bars=bars or [],
             assets=assets,
+            actions=actions,
             holdings=holdings,
             warehouse=warehouse,
             out=out,

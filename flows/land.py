@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import Any
 
 from flows import landing, landing_log, logs
 from flows.lock import held
@@ -9,6 +10,7 @@ from flows.publish import publish, sweep, working_copy
 from flows.requests import LandRequest
 from flows.vendors import Failure
 from python_steps import study, warehouse
+from python_steps.land_actions import ActionsReport, land_actions
 from python_steps.land_bars import LandingReport, land_bars, next_batch_id
 
 HOLDER = "land"
@@ -20,6 +22,7 @@ class LandResult:
 
     as_of: dt.datetime
     report: LandingReport
+    actions: ActionsReport
     failures: list[Failure]
 
     def lines(self) -> list[str]:
@@ -30,6 +33,10 @@ class LandResult:
             f" {report.rows_landed} landed ({report.restated} restated), {report.rows_unchanged} as before,"
             f" {report.rows_quarantined} quarantined, {report.rows_not_asked} not asked for"
         ]
+        if self.actions.rows_seen:
+            said.append(
+                f"Splits and dividends: {self.actions.rows_seen} told, {self.actions.rows_landed} new"
+            )
         said += [f"Quarantined: {reason} {count}" for reason, count in report.reasons.items()]
         said += [f"Not fetched: {failure.reason}" for failure in self.failures]
         return said
@@ -57,18 +64,17 @@ def run_land(request: LandRequest) -> LandResult:
                 )
                 seeds = study.tables(study.read_study())
                 fetched = landing.ask_vendors(con, request, request.as_of, seeds, step)
-                report = land_bars(
-                    con,
-                    fetched.deliveries,
-                    seeds,
-                    as_of=request.as_of,
-                    batch_id=batch_id,
-                    run_id=run_id,
-                    loaded_at=dt.datetime.now(dt.UTC).replace(tzinfo=None),
-                )
+                landing_of: dict[str, Any] = {
+                    "as_of": request.as_of,
+                    "batch_id": batch_id,
+                    "run_id": run_id,
+                    "loaded_at": dt.datetime.now(dt.UTC).replace(tzinfo=None),
+                }
+                report = land_bars(con, fetched.deliveries, seeds, **landing_of)
+                actions = land_actions(con, fetched.actions, seeds, **landing_of)
             finally:
                 con.close()
             landing_log.tell(log, report, fetched, request.as_of)
-            if report.has_batch or report.payloads_kept:
+            if report.has_batch or report.payloads_kept or actions.rows_landed:
                 publish(file, request.warehouse)
-    return LandResult(request.as_of, report, fetched.failures)
+    return LandResult(request.as_of, report, actions, fetched.failures)

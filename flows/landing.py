@@ -1,4 +1,4 @@
-"""What a run takes in: the study, the policy, bars from files; and whether that is enough to decide on."""
+"""What a run takes in: the study, the policy, bars and actions; and whether that is enough to decide on."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from flows.requests import FeedsRequest, RebalanceRequest
 from python_steps import plugins, study
 from python_steps.adapters import file as file_adapter
 from python_steps.errors import InputError
+from python_steps.land_actions import ActionsReport, land_actions
 from python_steps.land_bars import LandingReport, land_bars, latest_available_at
 from python_steps.policy import Policy, digest, to_json
 from python_steps.register_assets import Delivery
@@ -37,6 +38,7 @@ class Landed:
     ignored: dict[str, tuple[str, ...]]
     is_new: bool
     fetched: vendors.Fetched | None = None
+    actions: ActionsReport | None = None
 
 
 def land(
@@ -81,8 +83,20 @@ def land(
     if as_of is None:
         query = "select max(as_of) from (select as_of from raw.runs union all select as_of from raw.batches)"
         as_of = _one(con, query)
+    told = list(fetched.actions if fetched else [])
+    if request.actions is not None:
+        payload = file_adapter.fetch(request.actions)
+        parsed = file_adapter.parse_actions(payload)
+        if parsed.ignored:
+            ignored[payload.name] = parsed.ignored
+        told.append(Delivery(parsed.rows, payload.payload_hash, payload.name))
+    actions = None
+    if told:
+        actions = land_actions(
+            con, told, seeds, as_of=as_of, batch_id=batch_id, run_id=run_id, loaded_at=loaded_at
+        )
     is_new = bool(new_study or new_policy or _has_landed_since_the_last_run(con))
-    return Landed(as_of, report, ignored, is_new, fetched)
+    return Landed(as_of, report, ignored, is_new, fetched, actions)
 
 
 def ask_vendors(

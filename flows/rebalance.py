@@ -23,7 +23,8 @@ from python_steps import study, warehouse
 if TYPE_CHECKING:
     import duckdb
 
-VISIBLE_BARS = "select * from raw.bars where known_at <= $as_of and batch_id <= $batch_until"
+VISIBLE = "select * from raw.{table} where known_at <= $as_of and batch_id <= $batch_until"
+TOLD = " union all by name ".join(VISIBLE.format(table=table) for table in ("bars", "actions"))
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def begin(
     holdings: Mapping[str, float],
 ) -> None:
     """Write the run's row, without an outcome yet: its bounds are what models and steps may see."""
-    digest = warehouse.rows_digest(con, VISIBLE_BARS, {"as_of": as_of, "batch_until": batch_until})
+    digest = warehouse.rows_digest(con, TOLD, {"as_of": as_of, "batch_until": batch_until})
     number = con.execute("select coalesce(max(run_number), 0) + 1 from raw.runs").fetchall()[0][0]
     row = {
         "run_id": run_id,
@@ -268,9 +269,11 @@ def _outcome(con: "duckdb.DuckDBPyConnection", portfolio: str) -> Outcome:
 
 
 def _tell(log: Any, begun: Begun) -> None:
-    report, run = begun.landed.report, begun.run
+    report, actions, run = begun.landed.report, begun.landed.actions, begun.run
     for name, columns in begun.landed.ignored.items():
         log.warning("Columns not read", file=name, columns=", ".join(columns))
+    if actions is not None:
+        log.info("Actions landed", rows=actions.rows_seen, new=actions.rows_landed, restated=actions.restated)
     if report is None:
         log.info("No bars asked for", as_of=_text(run.as_of))
         return

@@ -64,6 +64,7 @@ class RebalanceRequest(FeedsRequest):
     portfolio: str = Field("global", min_length=1)
     bars: list[Path] = []
     assets: Path | None = None
+    actions: Path | None = None
     holdings: Path | None = None
     is_rebuild: bool = False  # make every decision again, from landed data
 

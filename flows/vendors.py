@@ -81,6 +81,15 @@ class Fetched:
         ]
 
     @property
+    def actions(self) -> list[Delivery]:
+        """The splits and dividends that the answers tell of, as land_actions takes them."""
+        return [
+            Delivery(one.parsed.actions, one.payload.payload_hash, one.payload.source, one.payload.vendor)
+            for one in self.answers
+            if one.parsed.actions.num_rows
+        ]
+
+    @property
     def has_nothing(self) -> bool:
         """Whether something was asked for, and all of it failed."""
         return bool(self.failures) and not self.answers

@@ -41,6 +41,11 @@ REASONS = {
         "concat_ws(' ', told_date, told_opened_at, told_closed_at, 'is in no session of', venue,"
         " 'from', calendar_from, 'to', calendar_to)",
     ),
+    "labelled_by_end": (
+        "is_labelled_by_end",
+        "concat(told_opened_at, ' to ', told_closed_at, ' lies in an earlier session than ', told_date,"
+        " '; expected the day it begins')",
+    ),
     "closed_before_opened": (
         "told_closed_at < told_opened_at",
         "concat('opened_at ', told_opened_at, ', closed_at ', told_closed_at, '; expected opened_at first')",
@@ -111,8 +116,8 @@ class LandingReport:
 
 def next_batch_id(con: duckdb.DuckDBPyConnection) -> int:
     """One more than the last batch of any raw table."""
-    tables = ("batches", "bars", "quarantined_bars", "assets", "study", "policies", "payloads")
-    batches = " union all ".join(f"select max(batch_id) as batch_id from raw.{table}" for table in tables)
+    names = ["batches", "bars", "actions", "quarantined_bars", "assets", "study", "policies", "payloads"]
+    batches = " union all ".join(f"select max(batch_id) as batch_id from raw.{table}" for table in names)
     (last,) = _one(con, f"select coalesce(max(batch_id), 0) from ({batches})")
     return int(last) + 1
 

@@ -44,14 +44,17 @@ placed as (
         told_date as session_date,
         calendar.venue is not null and coalesce(
             told_opened_at <= calendar.closed_at and told_closed_at >= calendar.opened_at, true
-        ) as is_session
+        ) as is_session,
+        coalesce(periods.opened_at <= middle and periods.session_date < told_date, false)
+            as is_labelled_by_end
     from told
     left join calendar on calendar.venue = told.venue and calendar.session_date = told_date
+    asof left join calendar as periods on periods.venue = told.venue and periods.closed_at >= middle
     where told_date is not null
     union all
     select told.*, calendar.opened_at, calendar.closed_at,
         case when calendar.opened_at <= middle then calendar.session_date end,
-        coalesce(calendar.opened_at <= middle, false)
+        coalesce(calendar.opened_at <= middle, false), false
     from told
     asof left join calendar on calendar.venue = told.venue and calendar.closed_at >= middle
     where told_date is null

@@ -55,11 +55,9 @@ inner join
     and bars.symbol = weights.symbol
     and bars.decision_at = weights.decision_at
 left join closed on closed.portfolio = weights.portfolio and closed.decision_at = weights.decision_at
-left join {{ ref("asset_vendors") }} as vendors on vendors.symbol = weights.symbol
 left join
-    {{ source("raw", "bars") }} as prints
+    {{ ref("bars") }} as prints
     on prints.symbol = bars.symbol
-    and prints.vendor = vendors.vendor
     and prints.session_date = bars.session_date
     and prints.version = 1
 where weights.weight > 0

@@ -15,6 +15,8 @@ select
     bars.volume,
     bars.vendor,
     bars.batch_id,
+    bars.payload_number,
+    bars.row_number,
     bars.known_at
 from {{ source("raw", "bars") }} as bars
 cross join {{ ref("run_bounds") }} as bounds

@@ -1,8 +1,6 @@
 -- The universe of each decision and whether its data may be trusted: one row per portfolio, decision_at and
 -- symbol. staleness_hours counts from the moment the first missing bar should have been known at its venue,
 -- by the calendar that was known then.
-{% set missing_limit = 0.10 %}
-{% set staleness_limit_hours = 1 %}
 with
     members as (
         select
@@ -12,6 +10,7 @@ with
             bars.decision_at,
             bars.session_date,
             assets.venue,
+            assets.asset_class,
             calendars.edition
         from {{ ref("decisions") }} as decisions
         inner join {{ ref("portfolios") }} as portfolios on portfolios.portfolio = decisions.portfolio
@@ -33,11 +32,16 @@ with
     measured as (
         select
             members.*,
+            limits.missing_rate as most_missing,
+            limits.consecutive_missing as most_in_a_row,
+            limits.staleness_hours as most_overdue,
             coalesce(gaps.missed_in_63, 0) / 63 as missing_rate,
+            coalesce(gaps.longest_in_63, 0) as consecutive_missing,
             greatest(date_diff('second', due.available_at, members.decision_at) / 3600.0, 0)::double
             as staleness_hours,
             due.session_date as due_session
         from members
+        inner join {{ ref("quality_limits") }} as limits on limits.asset_class = members.asset_class
         inner join
             {{ ref("print_gaps") }} as gaps
             on gaps.symbol = members.symbol
@@ -49,9 +53,18 @@ with
             and members.session_date < due.session_date
     ),
     refused as (
-        select distinct symbol, session_date, reason, known_at
+        select distinct symbol, session_date, reason, is_suspect, known_at
         from {{ ref("quarantined_bars") }}
         where symbol is not null and session_date is not null
+    ),
+    compared as (
+        select
+            symbol,
+            session_date,
+            known_at,
+            is_beyond and best_shift = 0 as is_contested,
+            best_shift <> 0 as is_a_day_apart
+        from {{ ref("vendor_differences") }}
     ),
     judged as (
         select
@@ -59,15 +72,28 @@ with
             measured.decision_at,
             measured.symbol,
             measured.missing_rate,
+            measured.consecutive_missing,
             measured.staleness_hours,
+            measured.session_date,
             measured.due_session,
-            min(refused.reason) as refusal
+            measured.staleness_hours > measured.most_overdue as is_late,
+            measured.missing_rate > measured.most_missing as is_missing,
+            measured.consecutive_missing > measured.most_in_a_row as is_missing_in_a_row,
+            min(refused.reason) as refusal,
+            min(refused.reason) filter (refused.is_suspect) as suspicion,
+            coalesce(bool_and(compared.is_contested), false) as is_contested,
+            coalesce(bool_or(compared.is_a_day_apart), false) as is_a_day_apart
         from measured
         left join
             refused
             on refused.symbol = measured.symbol
             and refused.session_date = measured.due_session
             and refused.known_at <= measured.decision_at
+        left join
+            compared
+            on compared.symbol = measured.symbol
+            and compared.session_date = measured.session_date
+            and compared.known_at <= measured.decision_at
         group by all
     )
 select
@@ -75,15 +101,31 @@ select
     decision_at,
     symbol,
     missing_rate,
+    consecutive_missing,
     staleness_hours,
-    staleness_hours > {{ staleness_limit_hours }} or missing_rate > {{ missing_limit }} as is_excluded,
+    concat_ws(
+        ', ',
+        suspicion,
+        case when is_late and suspicion is null then coalesce(refusal, 'late') end,
+        case when is_missing then 'missing' end,
+        case when is_missing_in_a_row then 'missing_in_a_row' end,
+        case when is_contested then 'vendors_disagree' end,
+        case when is_a_day_apart then 'vendors_a_day_apart' end
+    ) as flags,
+    suspicion is not null or is_late or is_missing or is_missing_in_a_row or is_contested as is_excluded,
     case
-        when staleness_hours > {{ staleness_limit_hours }} and refusal is not null
+        when suspicion is not null
+        then 'bar of ' || due_session || ' is suspect: ' || suspicion
+        when is_late and refusal is not null
         then 'bar of ' || due_session || ' refused: ' || refusal
-        when staleness_hours > {{ staleness_limit_hours }}
+        when is_late
         then 'bar of ' || due_session || ' is ' || round(staleness_hours, 1) || ' hours late'
-        when missing_rate > {{ missing_limit }}
+        when is_missing
         then round(100 * missing_rate) || ' % of the last sessions have no bar'
+        when is_missing_in_a_row
+        then consecutive_missing || ' sessions in a row had no bar'
+        when is_contested
+        then 'vendors disagree on the bar of ' || session_date
         else 'none'
     end as reason,
     decision_at as known_at

@@ -55,7 +55,23 @@ with
             prices.vintage,
             prices.fill_at,
             prices.fill_price,
-            index.index_level * prices.fill_price_base / prices.close_base as fill_index,
+            prices.fill_fx_rate,
+            case
+                when prices.is_notional
+                then
+                    index.index_level / (
+                        1
+                        + {{
+                            notional_return(
+                                "prices.fill_price",
+                                "prices.close",
+                                "prices.fill_fx_rate",
+                                "prices.fx_rate",
+                            )
+                        }}
+                    )
+                else index.index_level * prices.fill_price_base / prices.close_base
+            end as fill_index,
             coalesce(prices.known_at <= addressed.lapses_at, false) as is_printed,
             prices.known_at as print_known_at
         from addressed
@@ -91,6 +107,7 @@ select
     case when told.status = 'filled' then told.vintage end as fill_vintage,
     case when told.status = 'filled' then told.fill_at end as fill_at,
     case when told.status = 'filled' then told.fill_price end as fill_price,
+    case when told.status = 'filled' then told.fill_fx_rate end as fill_fx_rate,
     case when told.status = 'filled' then told.fill_index end as fill_index,
     told.cost_rate,
     told.known_at

@@ -81,6 +81,9 @@ def test_a_cut_compares_every_table_and_many_rows(small_world: World) -> None:
         (small.ENDED[0], small.ENDED[2]),
         (small.SPLIT[0], dt.datetime.combine(small.SPLIT[1], dt.time(0))),
         (small.DIVIDEND[0], small.DIVIDEND[3]),
+        (small.TICK[0], small.TICK_KNOWN),
+        (small.FALL[0], small.FALL_KNOWN),
+        (small.SECOND[0], CUTS["while vendors disagree"]),
         ("AAA", CUTS["in the middle of a test span, at a decision"]),
     ],
 )
@@ -105,7 +108,9 @@ def test_the_events_happened(small_world: World) -> None:
 
     single = "symbol not in ('BBB', 'CCC')"
     assert told(f"select count(*) from main.bars where version = 2 and {single}") == 2
-    assert told("select count(*) from main.first_prints where is_late") == 2
+    late = "select list(symbol || ' ' || session_date order by symbol) from main.first_prints where is_late"
+    happened = (small.TWO_DAYS_LATE, small.LATE, small.FALL, small.TICK)
+    assert told(late) == sorted(f"{symbol} {date}" for symbol, date, *_ in happened)
     assert told("select count(*) from main.order_fills where status = 'lapsed'") > 0
     assert told("select count(*) from main.closing_sales") == 1
     assert told("select count(*) from main.data_quality where is_excluded") > 0
@@ -121,6 +126,20 @@ def test_the_events_happened(small_world: World) -> None:
         )
         assert told(adjusted) > 300
         assert told(f"select max(version) from main.bars where symbol = '{symbol}'") == 2
+    verdict = "select verdict || ' ' || known_at from main.bar_verdicts where symbol = '{}'"
+    assert told(verdict.format(small.TICK[0])) == f"condemned {small.TICK_KNOWN + small.DAY}"
+    assert told(verdict.format(small.FALL[0])) == f"acquitted {small.FALL_KNOWN + small.DAY}"
+    assert told("select count(*) from main.suspect_bars") == 2
+    assert told("select count(*) from main.vendor_differences where is_beyond") == 1
+    reasons = """
+        select list(reason order by decision_at) from main.data_quality
+        where is_excluded and not reason like '%late' and not reason like '%no bar%'
+    """
+    assert told(reasons) == [
+        "vendors disagree on the bar of 2017-03-22",
+        "bar of 2017-03-28 is suspect: spike",
+        "bar of 2017-08-22 is suspect: spike",
+    ]
     listed_at = told(f"select listed_at from main.assets where symbol = '{small.LISTED_LATE}'")
     assert listed_at == RUNS[1]
 

@@ -93,6 +93,25 @@ def test_a_row_with_instants_only_belongs_to_the_session_it_lies_in(
     assert world.rows(query) == [(day, at(opened), at(closed))]
 
 
+@pytest.mark.parametrize(
+    ("symbol", "opened", "closed"),
+    [
+        ("AAPL", "2019-01-03 00:00", "2019-01-04 00:00"),  # a day of UTC around the session
+        ("SEK-USD", "2019-01-02 22:00", "2019-01-03 22:00"),
+        ("SEK-USD", "2019-01-03 00:00", "2019-01-04 00:00"),
+        ("BTC-USD", "2019-01-03 00:00", "2019-01-04 00:00"),
+        ("EUR-USD", "2019-01-03 13:15", "2019-01-03 13:15"),
+    ],
+)
+def test_a_day_that_differs_by_hours_is_not_labelled_by_its_end(
+    world: World, symbol: str, opened: str, closed: str
+):
+    asset_class = {"AAPL": "equity", "BTC-USD": "crypto"}.get(symbol, "fx")
+    cells = {"symbol": symbol, "asset_class": asset_class, "opened_at": opened, "closed_at": closed}
+    world.land(f"{HEADER}\n{bar(**cells, date='2019-01-03')}")
+    assert reasons(world) == []
+
+
 def test_the_sample_lands_whole_and_without_a_refused_row(tmp_path: Path):
     world = World(tmp_path, tmp_path / "world.duckdb", STUDY)
     payload = file.fetch(study.SEEDS / "sample" / "bars.parquet")
@@ -134,6 +153,9 @@ BAD = {
     "unclosed": bar(date="2019-01-08", recorded_at="2019-01-08 15:00"),
     "from_the_future": bar(date="2019-01-08", recorded_at="2019-01-08 14:00"),
     "not_a_session": bar(date="2019-01-05"),
+    "labelled_by_end": bar(
+        symbol="BTC-USD", date="2019-01-03", opened_at="2019-01-02 00:00", closed_at="2019-01-03 00:00"
+    ),
     "closed_before_opened": bar(opened_at="2019-01-02 21:00", closed_at="2019-01-02 14:30"),
     "known_before_close": bar(known_at="2019-01-02 20:59"),
 }

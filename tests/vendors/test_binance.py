@@ -1,6 +1,7 @@
 """Binance's traps, each with a test; what every vendor promises stands in test_every_vendor.py."""
 
 import datetime as dt
+import itertools
 import json
 
 import pytest
@@ -154,7 +155,7 @@ def test_a_page_that_does_not_go_on_ends_in_an_error_and_not_in_a_loop():
         pages = binance.fetch(request(days=3000), http)
         assert next(pages).content == stuck.body  # what came by then is kept
         with pytest.raises(VendorError, match="expected candles from"):
-            list(pages)
+            list(itertools.islice(pages, 3))
     assert len(server.asked) == 2
 
 

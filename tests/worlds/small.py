@@ -2,7 +2,8 @@
 
 It holds what the guards cut at: a restated close, a restated rate, a late bar, a bar late by two days, a
 hole, an asset that ends, one listed late, a split and a dividend that an adjusted feed puts into all of its
-past, the split two sessions late; and positions held through all of it.
+past, the split two sessions late; a bad tick that is condemned and corrected long after, a true fall by half
+that is suspect until the next bar, a second vendor that disagrees once; and positions held through all of it.
 """
 
 import datetime as dt
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from flows import landing, rebalance
@@ -45,15 +47,25 @@ RUNS = (
 # An adjusted feed multiplies all bars before the ex-date by the factor: ex-date, factor, when it did so.
 SPLIT = ("BBB", dt.date(2017, 6, 5), 0.8, dt.datetime(2017, 6, 7, 11))
 DIVIDEND = ("CCC", dt.date(2017, 5, 16), 0.97, dt.datetime(2017, 5, 16, 11))
+ADJUSTED = {SPLIT[0]: "splits", DIVIDEND[0]: "splits_and_dividends"}
 RESTATED = ("AAA", dt.date(2017, 2, 14), 1.08, dt.datetime(2017, 6, 14, 15, 30))
 RATE_RESTATED = ("EUR-USD", dt.date(2017, 3, 1), 0.99, dt.datetime(2017, 7, 5, 12))
 LATE = ("EUR-USD", dt.date(2017, 4, 11), dt.datetime(2017, 6, 28, 16, 40))
 TWO_DAYS_LATE = ("AAA", dt.date(2017, 7, 18), dt.datetime(2017, 7, 20, 21))
 ENDED = ("CCC", dt.date(2017, 8, 15), dt.datetime(2017, 7, 25, 18))
 LAST_BAR_KNOWN = dt.datetime(2017, 8, 14, 20, 30)
+QUIET = 20_000.0  # a usual volume
 PRICES = ["open", "high", "low", "close"]
 HOLE = ("LLL-USD", dt.date(2017, 2, 6), dt.date(2017, 2, 8))
 LISTED_LATE = "MMM-USD"
+# A close told at a fraction, and when the feed corrects it; a fall to a fraction that stays.
+TICK = ("EUR-USD", dt.date(2017, 3, 28), 0.3, dt.datetime(2017, 5, 24, 9))
+FALL = ("KKK-USD", dt.date(2017, 8, 22), 0.5)
+TICK_KNOWN = dt.datetime(2017, 3, 28, 14)
+FALL_KNOWN = dt.datetime(2017, 8, 23, 0, 5)
+DAY = dt.timedelta(days=1)
+# Another vendor's closes of one asset, and the session at which they are off by a factor.
+SECOND = ("AAA", "second", dt.date(2017, 3, 22), 1.04)
 ENDED_FROM = dt.date(2016, 2, 1)
 
 MINUTE = dt.timedelta(minutes=1)
@@ -62,11 +74,15 @@ CUTS = {
     "before a year of bars": dt.datetime(2016, 5, 3, 14),
     "inside warm-up": dt.datetime(2016, 9, 14, 9),
     "in the middle of a test span, at a decision": dt.datetime(2017, 3, 16, 14),
+    "while vendors disagree": dt.datetime(2017, 3, 23, 14),
     "a second before a decision": dt.datetime(2017, 3, 17, 13, 59, 59),
     "the day summer time begins": dt.datetime(2017, 3, 26, 12),
+    "while a bad tick is suspect": TICK_KNOWN + HOUR,
+    "a minute after a bad tick is condemned": TICK_KNOWN + DAY + MINUTE,
     "as a session closes, before its lag": dt.datetime(2017, 4, 5, 20, 10),
     "on the ex-date of a dividend, before its open": DIVIDEND[3] + HOUR,
     "at the first decision after a test span": dt.datetime(2017, 5, 19, 14),
+    "a minute after a bad tick is corrected": TICK[3] + MINUTE,
     "after the ex-date of a split, before it is told": dt.datetime(2017, 6, 6, 22),
     "a minute after the split is told": SPLIT[3] + MINUTE,
     "a minute before the restatement": RESTATED[3] - MINUTE,
@@ -78,6 +94,8 @@ CUTS = {
     "when the end is announced": ENDED[2],
     "just before the last bar": LAST_BAR_KNOWN - MINUTE,
     "just after the last session": LAST_BAR_KNOWN + dt.timedelta(days=2),
+    "while a true fall is suspect": FALL_KNOWN + HOUR,
+    "a minute after a true fall is acquitted": FALL_KNOWN + DAY + MINUTE,
 }
 
 
@@ -189,14 +207,25 @@ def _land(folder: Path, file: Path, number: int, as_of: dt.datetime) -> None:
 
 
 def _told(number: int) -> pd.DataFrame:
-    """The rows of one bars file: all first prints since the file before, and what the second one corrects."""
+    """The rows of one bars file: those of the vendor in force, and another's first prints of one asset."""
+    rows = _in_force(number)
+    return pd.concat([rows, _second(rows[rows["recorded_at"].isna()])])
+
+
+def _in_force(number: int) -> pd.DataFrame:
+    """All first prints since the file before, and what the second file corrects."""
     printed = bars.draw(RUNS[-1].date()).set_index(["symbol", "date"], drop=False)
     printed = printed[~((printed["symbol"] == ENDED[0]) & (printed["date"] >= ENDED[1]))]
     is_hole = (printed["symbol"] == HOLE[0]) & printed["date"].between(HOLE[1], HOLE[2])
-    printed = printed[~is_hole].assign(known_at=pd.NaT, recorded_at=pd.NaT)
+    printed = printed[~is_hole].assign(known_at=pd.NaT, recorded_at=pd.NaT, vendor=None)
     printed.loc[TWO_DAYS_LATE[:2], "known_at"] = TWO_DAYS_LATE[2]
     for symbol, ex_date, factor, _ in (SPLIT, DIVIDEND):
         printed = _unadjusted(printed, symbol, ex_date, factor)
+    has_fallen = (printed["symbol"] == FALL[0]) & (printed["date"] >= FALL[1])
+    printed.loc[has_fallen, PRICES] *= FALL[2]
+    printed.loc[FALL[:2], "volume"] = QUIET
+    corrected_tick = printed.loc[[TICK[:2]]].assign(recorded_at=TICK[3])
+    printed.loc[TICK[:2], PRICES] *= TICK[2]
     since = RUNS[number - 1].date() if number else dt.date.min
     is_new = (printed["date"] > since) & (printed["date"] <= RUNS[number].date())
     is_listed_now = printed["symbol"] == LISTED_LATE
@@ -210,10 +239,19 @@ def _told(number: int) -> pd.DataFrame:
         _restated(printed, *RESTATED),
         _restated(printed, *RATE_RESTATED),
         printed.loc[[LATE[:2]]].assign(recorded_at=LATE[2]),
+        corrected_tick,
         _adjusted(printed, *SPLIT),
         _adjusted(printed, *DIVIDEND),
     ]
     return pd.concat([news, *corrected])
+
+
+def _second(printed: pd.DataFrame) -> pd.DataFrame:
+    """What another vendor tells of the first prints of one asset: the same closes, but for one."""
+    rows = printed[printed["symbol"] == SECOND[0]].assign(vendor=SECOND[1])
+    rows[["open", "high", "low", "volume"]] = np.nan
+    rows.loc[rows["date"] == SECOND[2], "close"] *= SECOND[3]
+    return rows
 
 
 def _closed_since(printed: pd.DataFrame, since: dt.date) -> pd.Series:
@@ -261,6 +299,7 @@ def _assets_file(folder: Path, number: int) -> Path | None:
         return None
     rows = [
         {"symbol": symbol, "asset_class": kind.asset_class, "venue": kind.venue, "currency": kind.currency}
+        | {"adjustment": ADJUSTED.get(symbol, "none")}
         | ({"member_from": ENDED_FROM} if symbol == ENDED[0] else {})
         | ({"member_until": ENDED[1], "known_at": ENDED[2]} if symbol == ENDED[0] and number else {})
         for symbol, kind in bars.ASSETS.items()

@@ -17,6 +17,7 @@ KNOWN = Column("known_at", "event_time", earlier="event_time", later="loader_clo
 def claims(made: Recomputed) -> Iterator[Claim]:
     """Tables of bars, from upstream to downstream."""
     yield _sessions(made)
+    yield from _suspicions(made)
     yield _bars(made)
     yield from _bar_tables(made)
     yield _rates(made)
@@ -41,9 +42,23 @@ def _sessions(made: Recomputed) -> Claim:
     return Claim("main.sessions", ("venue", "session_date"), pd.concat(parts), columns)
 
 
+def _suspicions(made: Recomputed) -> Iterator[Claim]:
+    """What came under suspicion as it became known, and the verdict, which is known later or at once."""
+    suspects = made.suspects
+    version = (*BAR, "version")
+    known = Column("known_at", "event_time", earlier="looks_ahead", later="loader_clock")
+    yield Claim("main.suspect_bars", version, suspects, (known, Column("reason", "whole_sample")))
+    judged = suspects[suspects["verdict"].notna()]
+    judged = judged.assign(**{"known_at": judged["verdict_at"], "known_at@looks_ahead": judged["known_at"]})
+    yield Claim("main.bar_verdicts", version, judged, (known, Column("verdict", "looks_ahead")))
+    pair = (*BAR, "other_vendor")
+    apart = (Column("is_beyond", "whole_sample"), Column("best_shift", "looks_ahead"))
+    yield Claim("main.vendor_differences", pair, made.differences, (known, *apart))
+
+
 def _bars(made: Recomputed) -> Claim:
-    """Every version that the run could see, and when the next one took its place."""
-    raw = made.world.bars
+    """Every version that the run could use, and when the next one took its place."""
+    raw = made.bars
     bar = raw.groupby(list(BAR), sort=False)
     frame = raw[[*BAR, "version", "closed_at", "available_at", "known_at", *PRICES]].copy()
     frame["superseded_at"] = bar["known_at"].shift(-1)

@@ -125,14 +125,14 @@ def _prints(symbol: str, rows: pd.DataFrame) -> Prints:
     opened[place[first]] = microseconds(rows["opened_at"])[first]
     closed[place[first]] = microseconds(rows["closed_at"])[first]
     printed = known[0]
-    is_late, is_cut = _lateness(session, printed)
+    is_late, is_cut = lateness(session, printed)
     restated = known[1:][known[1:] < NEVER]
     cuts = np.append(np.unique(np.concatenate([printed[is_cut], restated])), NEVER)
     until = cuts[np.minimum(np.searchsorted(cuts, printed, side="right"), len(cuts) - 1)]
     return Prints(symbol, session, opened, closed, printed, is_late, is_cut, until, known, prices)
 
 
-def _lateness(session: np.ndarray, printed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def lateness(session: np.ndarray, printed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Whether a later session was known by the instant each was printed (late), and before it (cut)."""
     order = np.argsort(printed, kind="stable")
     at, furthest = printed[order], np.maximum.accumulate(session[order])

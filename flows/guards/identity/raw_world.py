@@ -100,12 +100,15 @@ class Portfolio:
 class RawWorld:
     """What the last run could see.
 
-    `bars` are rows of raw.bars of the vendor in force, by symbol, session_date, version; `feed_venues` says
-    whose sessions the bars of a symbol and vendor follow, where not those of the asset.
+    `bars` are rows of raw.bars of the vendor in force, `others` those of other vendors, both by symbol,
+    session_date, version; `limits` of quality by class, NaN where there is none. `feed_venues` says whose
+    sessions the bars of a symbol and vendor follow, where not those of the asset.
     """
 
     as_of: np.datetime64
     bars: pd.DataFrame
+    others: pd.DataFrame
+    limits: Mapping[str, Mapping[str, float]]
     assets: Mapping[str, Asset]
     feed_venues: Mapping[tuple[str, str], str]
     calendars: Mapping[str, Calendar]
@@ -125,18 +128,24 @@ def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
         raise ValueError("raw.runs is empty: nothing says what could be seen")
     as_of, batch_until = microseconds(runs["as_of"])[-1], int(runs["batch_until"].iloc[-1])
     study = _study(con, batch_until)
-    bars = con.execute(
-        "from raw.bars semi join raw.asset_vendors using (symbol, vendor)"
-        " where known_at <= $as_of and batch_id <= $batch_until"
-        " order by symbol, session_date, version",
-        {"as_of": as_of.item(), "batch_until": batch_until},
-    ).df()
-    portfolios = _portfolios(con, batch_until, runs)
+    seen = {"as_of": as_of.item(), "batch_until": batch_until}
+    told, others = (
+        con.execute(
+            f"from raw.bars {kind} join raw.asset_vendors using (symbol, vendor)"
+            " where known_at <= $as_of and batch_id <= $batch_until"
+            " order by symbol, session_date, vendor, version",
+            seen,
+        ).df()
+        for kind in ("semi", "anti")
+    )
     feed_venues = {(row["symbol"], row["vendor"]): row["venue"] for row in study["feeds"] if row["venue"]}
+    portfolios = _portfolios(con, batch_until, runs)
     used = {portfolio.clock for portfolio in portfolios}
     return RawWorld(
         as_of=as_of,
-        bars=bars,
+        bars=told,
+        others=others,
+        limits=_limits(study["quality_limits"]),
         assets=_assets(con, batch_until, study["assets"], feed_venues),
         feed_venues=feed_venues,
         calendars=_calendars(study),
@@ -228,20 +237,30 @@ def _assets(
     told: dict[str, list[dict[str, Any]]] = {}
     for row in [*seeded, *(dict(zip(columns, row, strict=True)) for row in rows)]:
         told.setdefault(row["symbol"], []).append(row)
-    vendors = dict(con.execute("select symbol, vendor from raw.asset_vendors").fetchall())
     first_batch = dict(con.execute("select symbol, min(batch_id) from raw.bars group by symbol").fetchall())
     landed = dict(con.execute("select batch_id, max(as_of) from raw.batches group by batch_id").fetchall())
     return {
         symbol: Asset(
             symbol,
             asset_class=told[symbol][-1]["asset_class"],
-            venue=feed_venues.get((symbol, vendors[symbol]), told[symbol][-1]["venue"]),
+            venue=told[symbol][-1]["venue"],
             currency=told[symbol][-1]["currency"],
             memberships=tuple(_membership(row) for row in told[symbol]),
             listed=ALWAYS if batch == min(landed) else np.datetime64(landed[batch], "us"),
         )
         for symbol, batch in first_batch.items()
         if symbol in told
+    }
+
+
+def _limits(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    return {
+        row["asset_class"]: {
+            name: np.nan if value is None else float(value)
+            for name, value in row.items()
+            if name != "asset_class"
+        }
+        for row in rows
     }
 
 

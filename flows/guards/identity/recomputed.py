@@ -3,16 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pandas as pd
+
 from flows.guards.identity.orders import LastBar, Orders, Trips, last_bar_of, orders_of, trips_of
 from flows.guards.identity.prints import Priced, Prints, priced_by_symbol, prints_by_symbol
 from flows.guards.identity.raw_world import RawWorld
+from flows.guards.identity.suspicion import suspects, usable
+from flows.guards.identity.vendors import differences
 
 
 @dataclass(frozen=True)
 class Recomputed:
-    """What follows from raw bars: by symbol, and orders and trips by clock and symbol."""
+    """What follows from raw bars: by symbol, and orders and trips by clock and symbol.
+
+    `bars` are those that could be used, `suspects` those under suspicion, and `differences` those of vendors.
+    """
 
     world: RawWorld
+    differences: pd.DataFrame
+    suspects: pd.DataFrame
+    bars: pd.DataFrame
     base_currency: str
     prints: Mapping[str, Prints]
     priced: Mapping[str, Priced]
@@ -23,7 +33,12 @@ class Recomputed:
 
 def recompute(world: RawWorld) -> Recomputed:
     """Everything that needs no position. An asset without a priced bar by `as_of` has no entry."""
-    prints = prints_by_symbol(world.bars)
+    limits = {symbol: world.limits[asset.asset_class] for symbol, asset in world.assets.items()}
+    tolerances = {symbol: one["vendor_tolerance"] for symbol, one in limits.items()}
+    apart = differences(world.bars, world.others, tolerances)
+    doubted = suspects(world.bars, limits, apart)
+    bars = usable(world.bars, doubted)
+    prints = prints_by_symbol(bars)
     base = min(clock.base_currency for clock in world.clocks.values())
     priced = {
         symbol: one for symbol, one in priced_by_symbol(prints, world.assets, base).items() if len(one.timely)
@@ -38,4 +53,4 @@ def recompute(world: RawWorld) -> Recomputed:
         for name, clock in world.clocks.items():
             orders[name, symbol] = orders_of(one, asset, calendar, clock, world.as_of)
             trips[name, symbol] = trips_of(one, orders[name, symbol], last)
-    return Recomputed(world, base, prints, priced, last_bars, orders, trips)
+    return Recomputed(world, apart, doubted, bars, base, prints, priced, last_bars, orders, trips)

@@ -7,13 +7,12 @@ import pandas as pd
 
 from flows.guards.identity.naming import Claim, Column, dates
 from flows.guards.identity.prints import Priced
-from flows.guards.identity.raw_world import NEVER, Clock, microseconds
+from flows.guards.identity.raw_world import NEVER, Clock, days, microseconds
 from flows.guards.identity.recomputed import Recomputed
 
 MISSING_OVER = 63  # bars over which missing sessions are counted
 # The limits themselves are a matter of choice; these are beyond any that makes sense.
-MOST_OVERDUE = 24.0  # hours
-MOST_MISSING = 0.5
+MOST = {"staleness_hours": 24.0, "missing_rate": 0.5, "consecutive_missing": 21}
 ORDER = ("clock", "symbol", "decision_at")
 QUALITY = ("portfolio", "decision_at", "symbol")
 
@@ -116,19 +115,22 @@ def of_quality(made: Recomputed, flags: pd.DataFrame) -> Claim:
             rows = rows[rows["is_member"].to_numpy() & is_in]
             parts.append(_judged(made, symbol, one, rows).assign(portfolio=portfolio.name))
     frame = pd.concat(parts, ignore_index=True)
-    columns = tuple(
-        Column(name, "filled_forward") for name in ("staleness_hours", "missing_rate", "is_excluded")
-    )
+    names = ("staleness_hours", "missing_rate", "consecutive_missing", "is_excluded")
+    columns = tuple(Column(name, "filled_forward") for name in names)
     return Claim("main.data_quality", QUALITY, frame.assign(is_excluded=_excluded(frame, flags)), columns)
 
 
 def _excluded(frame: pd.DataFrame, flags: pd.DataFrame) -> np.ndarray:
-    """What is left out by the limits that let in all the rest; but none lets in a bar a day overdue."""
+    """What is left out: what is suspect or contested, and what the limits that let in all the rest do not.
+
+    But no limit lets in a bar a day overdue.
+    """
     published = frame.merge(flags, how="left", on=list(QUALITY))["is_excluded"]
     let_in = frame[~published.fillna(True).to_numpy(dtype=bool)]
-    staleness = min(let_in["staleness_hours"].max(), MOST_OVERDUE)
-    missing = min(let_in["missing_rate"].max(), MOST_MISSING)
-    return ((frame["staleness_hours"] > staleness) | (frame["missing_rate"] > missing)).to_numpy()
+    found = frame["is_doubted"].to_numpy(dtype=bool, copy=True)
+    for name, most in MOST.items():
+        found |= (frame[name] > min(let_in[name].max(), most)).to_numpy()
+    return found
 
 
 def _judged(made: Recomputed, symbol: str, one: Priced, rows: pd.DataFrame) -> pd.DataFrame:
@@ -142,11 +144,35 @@ def _judged(made: Recomputed, symbol: str, one: Priced, rows: pd.DataFrame) -> p
         overdue[is_known] = at[is_known] - known.due[following]
     over = np.maximum(place - MISSING_OVER, 0)
     missed = np.where(place >= MISSING_OVER, number[place] - number[over] - MISSING_OVER, 0)
+    gaps = pd.Series(np.diff(number, prepend=number[:1] - 1) - 1)
+    in_a_row = gaps.rolling(MISSING_OVER, min_periods=1).max().to_numpy()
     return pd.DataFrame(
         {
             "decision_at": rows["decision_at"],
             "symbol": symbol,
             "staleness_hours": np.maximum(overdue / np.timedelta64(1, "s"), 0) / 3600,
             "missing_rate": missed / MISSING_OVER,
+            "consecutive_missing": in_a_row[place].astype(int),
+            "is_doubted": _is_suspect(made, symbol, rows["decision_at"], calendar.session[number[place] + 1])
+            | _is_contested(made, symbol, rows["decision_at"], calendar.session[number[place]]),
         }
     )
+
+
+def _is_suspect(made: Recomputed, symbol: str, decision_at: pd.Series, session: np.ndarray) -> np.ndarray:
+    """Whether the bar that follows the one an asset stands on was under suspicion by each decision."""
+    mine = made.suspects[made.suspects["symbol"] == symbol]
+    known = dict(zip(days(mine["session_date"]).tolist(), microseconds(mine["known_at"]), strict=True))
+    since = np.array([known.get(day, NEVER) for day in session.tolist()], "datetime64[us]")
+    return since <= microseconds(decision_at)
+
+
+def _is_contested(made: Recomputed, symbol: str, decision_at: pd.Series, session: np.ndarray) -> np.ndarray:
+    """Whether all other vendors that had told of the bar an asset stands on disagree with it."""
+    mine = made.differences[made.differences["symbol"] == symbol]
+    stood = pd.DataFrame({"decision_at": microseconds(decision_at), "session_date": dates(session)})
+    stood["number"] = np.arange(len(stood))
+    pairs = stood.merge(mine, on="session_date")
+    pairs = pairs[pairs["known_at"] <= pairs["decision_at"]]
+    is_beyond = pairs["is_beyond"].astype(bool) & (pairs["best_shift"] == 0)
+    return is_beyond.groupby(pairs["number"]).all().reindex(stood["number"], fill_value=False).to_numpy()

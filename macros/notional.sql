@@ -4,5 +4,9 @@
    pair that begins with the base currency has 1 / price there, and the return is 1 - from / to. Nobody loses
    more than nearly all of it: a broker closes the position. #}
 {% macro notional_return(from, to, rate_from, rate_to) %}
-    greatest(({{ to }} / {{ from }} - 1) * ({{ rate_to }} / {{ rate_from }}), -0.999999)
+    case
+        when ({{ to }} / {{ from }} - 1) * ({{ rate_to }} / {{ rate_from }}) < -0.999999
+        then -0.999999
+        else ({{ to }} / {{ from }} - 1) * ({{ rate_to }} / {{ rate_from }})
+    end
 {% endmacro %}

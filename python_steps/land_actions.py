@@ -55,8 +55,9 @@ from rows
 asof left join calendar on calendar.venue = rows.venue and rows.ex_date <= calendar.session_date
 """
 
-# The contract of bars: what came before the symbol's bars did, or became available after the as_of of the
-# landing before, was known when it was available; everything else when it was recorded, if that is later.
+# The contract of bars: what came no later than the symbol's first bars, or became available after the as_of
+# of the landing before, was known when it was available; everything else when it was recorded, if that is
+# later, and so was a change that says no instant of its own.
 VERSIONS = """
 create temp table actions_versions as
 with landed as (
@@ -89,7 +90,7 @@ numbered as (
 ),
 claimed as (
     select *, case
-            when version = 1 and (
+            when (version = 1 or known_at is not null) and (
                 available_at > $before::timestamp
                 or symbol not in (select symbol from raw.bars where batch_id < $batch_id)
             )
@@ -235,16 +236,25 @@ def _write(
     run_id: str,
     loaded_at: dt.datetime,
 ) -> None:
-    """The new versions, and one row of raw.batches per payload that brought some."""
+    """The new versions, and one row of raw.batches per payload that brought some.
+
+    Payloads are numbered after those that brought bars in the same landing.
+    """
+    tables = ("batches", "bars", "payloads", "quarantined_bars")
+    numbers = " union all ".join(
+        f"select max(payload_number) as number from raw.{table} where batch_id = $batch" for table in tables
+    )
+    (last,) = _one(con, f"select coalesce(max(number), 0) from ({numbers})", {"batch": batch_id})
+    first = int(last) + 1
     con.execute(
         """
         insert into raw.actions by name
-        select $batch_id as batch_id, row_number, symbol, ex_date, kind, value, version,
-            $as_of as recorded_at, landed_known_at as known_at, vendor
+        select $batch_id as batch_id, $first + payload_number as payload_number, row_number, symbol, ex_date,
+            kind, value, version, $as_of as recorded_at, landed_known_at as known_at, vendor
         from actions_versions
         order by symbol, ex_date, kind, vendor, version
         """,
-        {"batch_id": batch_id, "as_of": as_of},
+        {"batch_id": batch_id, "as_of": as_of, "first": first},
     )
     query = "select payload_number, count(*) from actions_versions group by all order by all"
     for number, landed in con.execute(query).fetchall():
@@ -252,11 +262,17 @@ def _write(
         con.execute(
             """
             insert into raw.batches by name
-            select $batch_id as batch_id, $run_id as run_id, $vendor as vendor, $source as source,
-                $payload_hash as payload_hash, $as_of as as_of, $seen as rows_seen, $landed as rows_landed,
-                0 as rows_quarantined, $loaded_at as loaded_at
+            select $batch_id as batch_id, $number as payload_number, $run_id as run_id, $vendor as vendor,
+                $source as source, $payload_hash as payload_hash, $as_of as as_of, $seen as rows_seen,
+                $landed as rows_landed, 0 as rows_quarantined, $loaded_at as loaded_at
             """,
-            {"batch_id": batch_id, "run_id": run_id, "vendor": delivery.vendor, "source": delivery.source}
+            {
+                "batch_id": batch_id,
+                "number": first + number,
+                "run_id": run_id,
+                "vendor": delivery.vendor,
+                "source": delivery.source,
+            }
             | {"payload_hash": delivery.payload_hash, "as_of": as_of, "seen": delivery.rows.num_rows}
             | {"landed": landed, "loaded_at": loaded_at},
         )

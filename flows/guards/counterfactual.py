@@ -89,7 +89,8 @@ class Origin:
         bars, refused = _poisoned_bars(after, how)
         told = told_by(last)
         refusals = f"{told['raw.quarantined_bars']} union all by name {refused}"
-        return self.retold(name, told | {"raw.bars": bars, "raw.quarantined_bars": refusals})
+        others = {"raw.bars": bars, "raw.quarantined_bars": refusals, "raw.actions": _poisoned_actions(after)}
+        return self.retold(name, told | others)
 
     def left_cut(self, since: dt.date, name: str) -> Path:
         """All that was told of sessions from a day on."""
@@ -249,6 +250,14 @@ def _poisoned_bars(after: dt.datetime, how: str) -> tuple[str, str]:
         from (select *, case when {later} then {factor} else 1 end as factor from ({anchored}))
     """
     return bars, "select * from told.raw.quarantined_bars where false"
+
+
+def _poisoned_actions(after: dt.datetime) -> str:
+    """A query for the actions, with other values where they are known later."""
+    later = f"known_at > timestamp '{after}'"
+    return (
+        f"select * replace (case when {later} then 3 * value else value end as value) from told.raw.actions"
+    )
 
 
 def origin_of(

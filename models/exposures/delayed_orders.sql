@@ -58,24 +58,34 @@ with
             and settled.symbol = exposures.symbol
             and settled.decision_at = used.decision_at
         window of_decision as (partition by used.portfolio, used.scenario, used.decision_at)
+    ),
+    in_order as (
+        -- What an order cost hangs on the one before, which may be known later where a venue was closed.
+        select
+            awaited.* exclude (known_at),
+            awaited.known_at as awaited_until,
+            max(awaited.known_at) over (
+                partition by awaited.portfolio, awaited.scenario order by awaited.decision_at
+            ) as known_at
+        from awaited
     )
 select
-    awaited.portfolio,
-    awaited.scenario,
-    awaited.symbol,
-    awaited.decision_at,
-    awaited.weight,
-    awaited.weight * awaited.unit_return as gross_return,
-    awaited.cost_rate * (
-        abs(awaited.weight - coalesce(lag(awaited.weight) over by_fill, 0))
-        + case when awaited.is_closing then abs(awaited.weight) else 0 end
+    in_order.portfolio,
+    in_order.scenario,
+    in_order.symbol,
+    in_order.decision_at,
+    in_order.weight,
+    in_order.weight * in_order.unit_return as gross_return,
+    in_order.cost_rate * (
+        abs(in_order.weight - coalesce(lag(in_order.weight) over by_fill, 0))
+        + case when in_order.is_closing then abs(in_order.weight) else 0 end
     ) as cost,
-    awaited.known_at
-from awaited
+    in_order.known_at
+from in_order
 cross join {{ ref("run_bounds") }} as bounds
-where awaited.known_at <= bounds.as_of and awaited.settled_at <= awaited.known_at
+where in_order.known_at <= bounds.as_of and in_order.settled_at <= in_order.awaited_until
 window
     by_fill as (
-        partition by awaited.portfolio, awaited.scenario, awaited.symbol, awaited.unit_return is not null
-        order by awaited.decision_at
+        partition by in_order.portfolio, in_order.scenario, in_order.symbol, in_order.unit_return is not null
+        order by in_order.decision_at
     )

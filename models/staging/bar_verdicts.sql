@@ -1,7 +1,7 @@
 -- The first verdict on each suspect bar: one row per symbol, session_date and version once there is one.
--- Heavy
--- trading acquits a jump at once, and so does another vendor that says the same, or the feed itself where it
--- corrects the bars before. Otherwise the next bar decides: where it is nearer to the old level than to the
+-- Heavy trading acquits a jump at once, and so does a split that is told and explains it, another vendor
+-- that says the same, or the feed itself where it corrects the bars before. Otherwise the next bar decides:
+-- where it is nearer to the old level than to the
 -- suspect close, or where no true price looks so, the bar is condemned for good.
 with
     passed as (
@@ -26,6 +26,24 @@ with
             and suspects.reason <> 'zero_volume'
             and not others.is_beyond
             and others.best_shift = 0
+        union all
+        select
+            suspects.symbol,
+            suspects.session_date,
+            suspects.version,
+            'acquitted' as verdict,
+            'split' as witness,
+            greatest(suspects.known_at, actions.known_at) as known_at
+        from {{ ref("suspect_bars") }} as suspects
+        inner join
+            {{ ref("stg_actions") }} as actions
+            on actions.symbol = suspects.symbol
+            and actions.ex_date <= suspects.session_date
+            and actions.ex_date > suspects.session_date - interval 5 day
+        where
+            actions.kind = 'split'
+            and suspects.reason in ('spike', 'split_like')
+            and abs(ln(suspects.close * actions.value / suspects.level)) < suspects.spike_limit
         union all
         select
             suspects.symbol,

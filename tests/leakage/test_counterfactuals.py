@@ -16,6 +16,7 @@ from tests.worlds.small import CUTS, RUNS, World
 POISONED = (
     "in the middle of a test span, at a decision",
     "a minute before the restatement",
+    "while a dividend is not told",
     "just before the last bar",
 )
 
@@ -81,6 +82,10 @@ def test_a_cut_compares_every_table_and_many_rows(small_world: World) -> None:
         (small.ENDED[0], small.ENDED[2]),
         (small.SPLIT[0], dt.datetime.combine(small.SPLIT[1], dt.time(0))),
         (small.DIVIDEND[0], small.DIVIDEND[3]),
+        *((one[0], dt.datetime.combine(one[1], dt.time(0))) for one in small.ACTIONS),
+        *((one[0], one[4]) for one in small.ACTIONS if one[4]),
+        ("USD-JPY", CUTS["before a split of the weekend is told"]),
+        ("BBB", CUTS["in the middle of a test span, at a decision"]),
         (small.TICK[0], small.TICK_KNOWN),
         (small.FALL[0], small.FALL_KNOWN),
         (small.SECOND[0], CUTS["while vendors disagree"]),
@@ -126,6 +131,17 @@ def test_the_events_happened(small_world: World) -> None:
         )
         assert told(adjusted) > 300
         assert told(f"select max(version) from main.bars where symbol = '{symbol}'") == 2
+    late = [one for one in small.ACTIONS if one[4] and one[4].date() > one[1]]
+    assert told("select count(*) from main.late_actions") == len(late) == 4
+    assert told("select count(distinct told_at) from main.late_bookings") == 4
+    assert (
+        told("select count(*) from main.late_bookings where symbol = 'KKK-USD'") == 2
+    )  # no fill on a Sunday
+    assert told("select count(*) from main.return_corrections") == 3
+    corrected = "select count(*) from main.strategy_pnl where status = 'corrected' and gross_return <> 0"
+    assert told(corrected) >= 3
+    rates = "select string_agg(distinct currency, ' ' order by currency) from main.fx_rates"
+    assert told(rates) == "EUR JPY KKK MMM NOK"
     verdict = "select verdict || ' ' || known_at from main.bar_verdicts where symbol = '{}'"
     assert told(verdict.format(small.TICK[0])) == f"condemned {small.TICK_KNOWN + small.DAY}"
     assert told(verdict.format(small.FALL[0])) == f"acquitted {small.FALL_KNOWN + small.DAY}"

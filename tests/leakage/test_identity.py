@@ -14,6 +14,9 @@ from tests.worlds.small import ENDED, LATE, LISTED_LATE, World
 RECOMPUTED = {
     *(
         "raw.bars",
+        "raw.actions",
+        "late_actions",
+        "return_corrections",
         "sessions",
         "bars",
         "vintage_prices",
@@ -29,12 +32,12 @@ RECOMPUTED = {
     "portfolio_returns",
 }
 
-# Three sessions of NOK-USD told at once, before the next one closes; and the end of CCC told days after it,
+# Three sessions of USD-JPY told at once, before the next one closes; and the end of CCC told days after it,
 # while its bars go on.
 AT_ONCE = """
     update raw.bars set
         batch_id = 2, recorded_at = timestamp '2017-05-01 10:00', known_at = timestamp '2017-05-01 10:00'
-    where symbol = 'NOK-USD' and session_date between date '2017-04-26' and date '2017-04-28'
+    where symbol = 'USD-JPY' and session_date between date '2017-04-26' and date '2017-04-28'
 """
 
 TOLD_TOO_LATE = """

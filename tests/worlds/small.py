@@ -2,8 +2,11 @@
 
 It holds what the guards cut at: a restated close, a restated rate, a late bar, a bar late by two days, a
 hole, an asset that ends, one listed late, a split and a dividend that an adjusted feed puts into all of its
-past, the split two sessions late; a bad tick that is condemned and corrected long after, a true fall by half
-that is suspect until the next bar, a second vendor that disagrees once; and positions held through all of it.
+past, the split two sessions late; splits and dividends of feeds that are not adjusted, told before, on and
+days after their ex-date, one of them on a day without a decision, and one corrected; a pair the wrong way
+round, a stock in a currency that has no rate but a cross; a bad tick that is condemned and corrected long
+after, a true fall by half that is suspect until the next bar, a second vendor that disagrees once; and
+positions held through all of it.
 """
 
 import datetime as dt
@@ -30,7 +33,7 @@ PORTFOLIO = "small"
 POLICY = """
 extends: default
 plan: short
-gates: {minimum_trades: 5, maximum_drawdown: 0.6, minimum_dsr: 0.05}
+gates: {minimum_trades: 5, maximum_drawdown: 0.6, minimum_dsr: 0.001}
 stops: {correlation_surge: 0.99, divergence: 6.0}
 """
 WALL_CLOCK = dt.datetime(2026, 1, 1)
@@ -56,7 +59,18 @@ ENDED = ("CCC", dt.date(2017, 8, 15), dt.datetime(2017, 7, 25, 18))
 LAST_BAR_KNOWN = dt.datetime(2017, 8, 14, 20, 30)
 QUIET = 20_000.0  # a usual volume
 PRICES = ["open", "high", "low", "close"]
-HOLE = ("LLL-USD", dt.date(2017, 2, 6), dt.date(2017, 2, 8))
+# Of feeds that are not adjusted: symbol, ex-date, kind, value, and when it was told.
+SPLIT_IN_TIME = ("AAA", dt.date(2017, 4, 18), "split", 2.0, dt.datetime(2017, 3, 20, 12))
+DIVIDEND_IN_TIME = ("AAA", dt.date(2017, 5, 23), "dividend", 1.5, None)  # on its ex-date, as most feeds do
+SPLIT_TOLD_LATE = ("AAA", dt.date(2017, 8, 29), "split", 1.25, dt.datetime(2017, 8, 31, 12))
+DIVIDEND_TOLD_LATE = ("AAA", dt.date(2017, 6, 27), "dividend", 0.5, dt.datetime(2017, 6, 29, 12))
+DIVIDEND_CORRECTED = ("AAA", dt.date(2017, 6, 27), "dividend", 0.75, dt.datetime(2017, 7, 12, 12))
+SPLIT_OF_A_SATURDAY = ("KKK-USD", dt.date(2017, 8, 19), "split", 1.25, dt.datetime(2017, 8, 21, 9))
+ACTIONS = (
+    *(SPLIT_IN_TIME, DIVIDEND_IN_TIME, SPLIT_TOLD_LATE, DIVIDEND_TOLD_LATE, DIVIDEND_CORRECTED),
+    SPLIT_OF_A_SATURDAY,
+)
+HOLE = ("KKK-USD", dt.date(2017, 2, 6), dt.date(2017, 2, 8))
 LISTED_LATE = "MMM-USD"
 # A close told at a fraction, and when the feed corrects it; a fall to a fraction that stays.
 TICK = ("EUR-USD", dt.date(2017, 3, 28), 0.3, dt.datetime(2017, 5, 24, 9))
@@ -81,6 +95,7 @@ CUTS = {
     "a minute after a bad tick is condemned": TICK_KNOWN + DAY + MINUTE,
     "as a session closes, before its lag": dt.datetime(2017, 4, 5, 20, 10),
     "on the ex-date of a dividend, before its open": DIVIDEND[3] + HOUR,
+    "before a split that is known": dt.datetime.combine(SPLIT_IN_TIME[1], dt.time(9)),
     "at the first decision after a test span": dt.datetime(2017, 5, 19, 14),
     "a minute after a bad tick is corrected": TICK[3] + MINUTE,
     "after the ex-date of a split, before it is told": dt.datetime(2017, 6, 6, 22),
@@ -89,11 +104,18 @@ CUTS = {
     "a minute after the restatement": RESTATED[3] + MINUTE,
     "just before the late bar": LATE[2] - MINUTE,
     "just after the late bar": LATE[2] + MINUTE,
+    "while a dividend is not told": DIVIDEND_TOLD_LATE[4] - HOUR,
+    "a minute after a dividend is told late": DIVIDEND_TOLD_LATE[4] + MINUTE,
+    "before a split of the weekend is told": SPLIT_OF_A_SATURDAY[4] - MINUTE,
+    "at the decision that hears of it": dt.datetime(2017, 8, 21, 14),
     "just after the restated rate": RATE_RESTATED[3] + MINUTE,
     "while a bar is two days late": TWO_DAYS_LATE[2] - HOUR,
     "when the end is announced": ENDED[2],
+    "before a dividend is corrected": DIVIDEND_CORRECTED[4] - MINUTE,
     "just before the last bar": LAST_BAR_KNOWN - MINUTE,
     "just after the last session": LAST_BAR_KNOWN + dt.timedelta(days=2),
+    "while a split is not told": SPLIT_TOLD_LATE[4] - HOUR,
+    "a minute after a split is told late": SPLIT_TOLD_LATE[4] + MINUTE,
     "while a true fall is suspect": FALL_KNOWN + HOUR,
     "a minute after a true fall is acquitted": FALL_KNOWN + DAY + MINUTE,
 }
@@ -177,6 +199,7 @@ def _land(folder: Path, file: Path, number: int, as_of: dt.datetime) -> None:
         as_of=as_of,
         bars=[_bars_file(folder, number)],
         assets=_assets_file(folder, number),
+        actions=_actions_file(folder, number),
     )
     con = warehouse.connect(file)
     try:
@@ -221,6 +244,11 @@ def _in_force(number: int) -> pd.DataFrame:
     printed.loc[TWO_DAYS_LATE[:2], "known_at"] = TWO_DAYS_LATE[2]
     for symbol, ex_date, factor, _ in (SPLIT, DIVIDEND):
         printed = _unadjusted(printed, symbol, ex_date, factor)
+    for symbol, ex_date, kind, value, _ in ACTIONS:
+        if kind == "split":
+            is_after = (printed["symbol"] == symbol) & (printed["date"] >= ex_date)
+            printed.loc[is_after, PRICES] /= value
+    printed = _without_dividends(printed)
     has_fallen = (printed["symbol"] == FALL[0]) & (printed["date"] >= FALL[1])
     printed.loc[has_fallen, PRICES] *= FALL[2]
     printed.loc[FALL[:2], "volume"] = QUIET
@@ -244,6 +272,18 @@ def _in_force(number: int) -> pd.DataFrame:
         _adjusted(printed, *DIVIDEND),
     ]
     return pd.concat([news, *corrected])
+
+
+def _without_dividends(printed: pd.DataFrame) -> pd.DataFrame:
+    """Prices fall by what is paid."""
+    paid = {
+        (symbol, ex_date): value for symbol, ex_date, kind, value, _ in ACTIONS if kind == "dividend"
+    }  # the correction goes last
+    for (symbol, ex_date), value in paid.items():
+        is_after = (printed["symbol"] == symbol) & (printed["date"] >= ex_date)
+        before = printed.loc[(printed["symbol"] == symbol) & (printed["date"] < ex_date), "close"].iloc[-1]
+        printed.loc[is_after, PRICES] *= 1 - value / before
+    return printed
 
 
 def _second(printed: pd.DataFrame) -> pd.DataFrame:
@@ -290,6 +330,21 @@ def _restated(
 def _bars_file(folder: Path, number: int) -> Path:
     file = folder / f"bars_{number}.parquet"
     _told(number).to_parquet(file, index=False)
+    return file
+
+
+def _actions_file(folder: Path, number: int) -> Path | None:
+    """What was told of splits and dividends since the file before; the rest is told by nobody yet."""
+    since = RUNS[number - 1] if number else dt.datetime.min
+    rows = [
+        {"symbol": symbol, "ex_date": ex_date, "kind": kind, "value": value, "known_at": known_at}
+        for symbol, ex_date, kind, value, known_at in ACTIONS
+        if since < (known_at or dt.datetime.combine(ex_date, dt.time(13, 30))) <= RUNS[number]
+    ]
+    if not rows:
+        return None
+    file = folder / f"actions_{number}.csv"
+    pd.DataFrame(rows).to_csv(file, index=False)
     return file
 
 

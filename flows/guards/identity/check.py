@@ -62,6 +62,7 @@ def _claims(con: duckdb.DuckDBPyConnection) -> Iterator[Claim]:
     """From upstream to downstream."""
     world = raw_world.read(con)
     yield landing.claim(con, world)
+    yield landing.of_actions(con, world)
     made = recompute(world)
     yield from prices.claims(made)
     yield from standing.claims(made)

@@ -1,4 +1,4 @@
-"""When each version of a bar could first be used, by the rules of landing, from the rows of raw tables."""
+"""When each version of a bar or an action could first be used, by the rules of landing, from raw tables."""
 
 import duckdb
 import numpy as np
@@ -7,6 +7,8 @@ import pandas as pd
 from flows.guards.identity.naming import Claim, Column
 from flows.guards.identity.raw_world import ALWAYS, RawWorld, days, microseconds
 
+ACTION = ("symbol", "ex_date", "kind", "vendor", "version")
+TICK = np.timedelta64(1, "us")
 VERSION = ("symbol", "session_date", "vendor", "version")
 PAUSE = np.timedelta64(1, "h")
 
@@ -48,6 +50,30 @@ def claim(con: duckdb.DuckDBPyConnection, world: RawWorld) -> Claim:
     )
     follows = version == frame.groupby([*VERSION[:-1]]).cumcount().to_numpy() + 1
     return Claim("raw.bars", VERSION, expected[follows], columns, extra="restated_value")
+
+
+def of_actions(con: duckdb.DuckDBPyConnection, world: RawWorld) -> Claim:
+    """The claim on raw.actions: nothing is known before what it changes, nor recorded before it is known.
+
+    What came in a batch after the symbol's first bars is known after the landing before that batch, and, if
+    it is a change, no earlier than that either. When it was announced, only the file can tell.
+    """
+    frame = con.execute(f"from raw.actions order by {', '.join(ACTION)}").df()
+    known, recorded = microseconds(frame["known_at"]), microseconds(frame["recorded_at"])
+    first = dict(con.execute("select symbol, min(batch_id) from raw.bars group by symbol").fetchall())
+    batch = frame["batch_id"].to_numpy()
+    is_first = np.array(
+        [one <= first.get(symbol, one) for symbol, one in zip(frame["symbol"], batch, strict=True)]
+    )
+    before = _before(con, batch)
+    least = pd.Series(np.where(is_first.astype(bool), ALWAYS, np.minimum(before + TICK, recorded)))
+    expected = frame[[*ACTION]].assign(known_at=np.maximum(known, least))
+    keys = [frame[name] for name in ACTION[:-1]]
+    expected["known_at"] = expected["known_at"].groupby(keys).cummax()
+    expected["known_at@event_time"] = microseconds(frame["ex_date"])
+    follows = frame["version"].to_numpy() == frame.groupby(list(ACTION[:-1])).cumcount().to_numpy() + 1
+    column = Column("known_at", "loader_clock", earlier="loader_clock")
+    return Claim("raw.actions", ACTION, expected[follows], (column,), extra="restated_value")
 
 
 def _closes(frame: pd.DataFrame, world: RawWorld) -> np.ndarray:

@@ -1,11 +1,15 @@
 """What became of the order of each decision, and what a unit earned from each fill to the next."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from flows.guards.identity.prints import Priced
-from flows.guards.identity.raw_world import NEVER, Asset, Calendar, Clock
+from flows.guards.identity.raw_world import ALWAYS, NEVER, Asset, Calendar, Clock
+
+TICK = np.timedelta64(1, "us")
 
 
 @dataclass(frozen=True)
@@ -28,12 +32,22 @@ class Orders:
     known: np.ndarray
 
 
+class Correction(NamedTuple):
+    """What a unit earned more on a trip (by place) than was known before."""
+
+    trip: int
+    unit_return: float
+    known: np.datetime64
+
+
 @dataclass(frozen=True)
 class Trips:
-    """From each fill to its exit. `order` is the place among the orders; prices are of the exit's vintage.
+    """From each fill to its exit. `order` is the place among the orders.
 
-    `unit_return` is in the base currency. `unit_return_mixed` takes the entry from its own vintage instead,
-    as a comparison of levels would.
+    Prices are as first printed where the feed is not adjusted, else of the exit's vintage. `unit_return` is
+    in the base currency, with the splits and dividends known by `known`; `unit_return_mixed` takes the other
+    of the two entries, as a comparison of levels would. `unit_return_bare` knows no action,
+    `unit_return_later` all of them. `corrections` say of some trips what they earned more, as told later.
     """
 
     order: np.ndarray
@@ -43,8 +57,11 @@ class Trips:
     exit_at: np.ndarray
     unit_return: np.ndarray
     unit_return_mixed: np.ndarray
+    unit_return_bare: np.ndarray
+    unit_return_later: np.ndarray
     is_closing: np.ndarray
     known: np.ndarray
+    corrections: tuple[Correction, ...]
 
 
 @dataclass(frozen=True)
@@ -90,7 +107,7 @@ def orders_of(priced: Priced, asset: Asset, calendar: Calendar, clock: Clock, as
         session,
         np.where(is_filled, prints.opened[bar], np.datetime64("NaT", "us")),
         np.where(is_filled, price, np.nan),
-        np.where(is_filled, priced.level[place] * price / priced.own("close", bar), np.nan),
+        np.where(is_filled, priced.level[place] / _to_the_close(priced, bar, price), np.nan),
         np.where(is_filled, bar, -1),
         known,
     )
@@ -105,6 +122,12 @@ def _addressed(calendar: Calendar, clock: Clock) -> tuple[np.ndarray, np.ndarray
         place = np.flatnonzero(is_known & (target < len(known.session) - 1))
         session[place], lapses[place] = known.session[target[place]], known.closed[target[place] + 1]
     return session, lapses
+
+
+def _to_the_close(priced: Priced, bar: np.ndarray, price: np.ndarray) -> np.ndarray:
+    """Growth from the fill to the close of its session."""
+    rates = priced.rate[bar] / priced.rate_at("open", price, bar)
+    return priced.growth(priced.own("close", bar), price, rates)
 
 
 def last_bar_of(priced: Priced, asset: Asset, calendar: Calendar, as_of: np.datetime64) -> LastBar | None:
@@ -125,8 +148,8 @@ def last_bar_of(priced: Priced, asset: Asset, calendar: Calendar, as_of: np.date
     return LastBar(bar, known) if known <= as_of else None
 
 
-def trips_of(priced: Priced, orders: Orders, last_bar: LastBar | None) -> Trips:
-    """Fill to fill, both prices from the vintage in which the exit first appeared.
+def trips_of(priced: Priced, orders: Orders, last_bar: LastBar | None, adjustment: str) -> Trips:
+    """Fill to fill, at first prints; for adjusted feeds as in the vintage in which the exit first appeared.
 
     The last fill of an asset that ended goes to its last close, or that of its own session if that is later,
     once every order that was given is settled. A trip is known when its entry, its exit and every order
@@ -153,16 +176,47 @@ def trips_of(priced: Priced, orders: Orders, last_bar: LastBar | None) -> Trips:
         return np.where(is_closing, name_close, name_open)
 
     exit_price = at_exit(prints.seen("open", exit_bar, until), prints.seen("close", exit_bar, until))
-    entry_price = prints.seen("open", entry_bar, until)
-    exit_base = exit_price * priced.rate[exit_bar]
+    entries = (priced.own("open", entry_bar), prints.seen("open", entry_bar, until))
+    entry_price, other = entries if adjustment == "none" else entries[::-1]
+    exit_rate = at_exit(priced.rate_at("open", exit_price, exit_bar), priced.rate[exit_bar])
+    known_at = np.array(known, "datetime64[us]")
+
+    def unit_return(entry: np.ndarray, by: np.ndarray) -> np.ndarray:
+        """As known before the instants `by`."""
+        worth = prints.held(entry_bar, exit_bar, by).worth(exit_price)
+        return priced.growth(worth, entry, exit_rate / priced.rate_at("open", entry, entry_bar)) - 1
+
     return Trips(
         order,
         entry_price,
         exit_price,
         prints.session[exit_bar],
         at_exit(prints.opened[exit_bar], prints.closed[exit_bar]),
-        exit_base / (entry_price * priced.rate[entry_bar]) - 1,
-        exit_base / (priced.own("open", entry_bar) * priced.rate[entry_bar]) - 1,
+        unit_return(entry_price, known_at + TICK),
+        unit_return(other, known_at + TICK),
+        unit_return(entry_price, np.full(len(order), ALWAYS)),
+        unit_return(entry_price, np.full(len(order), NEVER)),
         is_closing,
-        np.array(known, "datetime64[us]"),
+        known_at,
+        _corrections(priced, (entry_bar, exit_bar), known_at, lambda by: unit_return(entry_price, by)),
     )
+
+
+def _corrections(
+    priced: Priced,
+    bars: tuple[np.ndarray, np.ndarray],
+    known: np.ndarray,
+    unit_return: Callable[[np.ndarray], np.ndarray],
+) -> tuple[Correction, ...]:
+    """One for each trip and instant at which something between its `bars` was told after it was known."""
+    since, to = (priced.prints.session[bar] for bar in bars)
+    told: dict[np.datetime64, np.ndarray] = {}
+    for action in priced.prints.actions:
+        for at in action.known[:1] if action.is_restated_with_prices else action.known:
+            is_late = (since < action.ex_date) & (action.ex_date <= to) & (known < at)
+            told[at] = told.get(at, False) | is_late
+    found = []
+    for at in sorted(told):
+        then, now = (unit_return(np.full(len(known), by)) for by in (at, at + TICK))
+        found += [Correction(int(trip), (now - then)[trip], at) for trip in np.flatnonzero(told[at])]
+    return tuple(found)

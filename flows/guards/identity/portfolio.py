@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,15 @@ CASH = "CASH"
 DECISION = ("portfolio", "decision_at")
 EXPOSURE = (*DECISION, "symbol")
 RETURNS = tuple(Column(name, "untrue_profit") for name in ("gross_return", "cost", "net_return", "nav"))
+
+
+class Told(NamedTuple):
+    """What a unit held through a session turned out to be worth, for each; sessions in days, else us."""
+
+    session: int
+    printed: int
+    known: int
+    growth: float
 
 
 @dataclass(frozen=True)
@@ -30,15 +39,24 @@ class Known:
     status: list[str]
     level: list[float]
     known: list[int]
+    session: list[int]
+    late: list[Told]
 
 
 @dataclass
 class Holding:
-    """Units held at the last mark, orders without a known outcome, and the last order of all."""
+    """Units held at the last mark, orders without a known outcome, and the last order of all.
+
+    `fills` are sessions, units before and levels; `owed` the sessions of late actions and the units that
+    these added, not sold yet by a fill that is known.
+    """
 
     units: float = 0.0
     mark: float = float("nan")
+    mark_before: float = float("nan")
     waiting: list[tuple[int, float]] = field(default_factory=list)
+    fills: list[tuple[int, float, float]] = field(default_factory=list)
+    owed: list[tuple[int, float]] = field(default_factory=list)
     last: tuple[int, float] | None = None
 
     def expected(self, known: Known, now: int) -> float:
@@ -130,11 +148,27 @@ def _known(made: Recomputed, clock: Clock) -> dict[str, Known]:
         known = np.full(instants, np.iinfo(np.int64).max)
         status[orders.number], level[orders.number] = orders.status, orders.level
         known[orders.number] = orders.known.astype(np.int64)
+        session = np.zeros(instants, np.int64)
+        session[orders.number] = orders.session.astype("datetime64[D]").astype(np.int64)
+        late = [
+            Told(
+                int(one.prints.session[told.bar].astype("datetime64[D]").astype(np.int64)),
+                int(one.prints.printed[told.bar].astype(np.int64)),
+                int(told.known.astype("datetime64[us]").astype(np.int64)),
+                told.growth,
+            )
+            for told in one.late
+        ]
         mark = np.where(stands_on >= 0, one.level[stands_on], np.nan)
         found[symbol] = Known(
             made.world.assets[symbol],
             made.world.cost_rate(clock, symbol),
-            *(values.tolist() for values in (mark, status, level, known)),
+            mark.tolist(),
+            status.tolist(),
+            level.tolist(),
+            known.tolist(),
+            session.tolist(),
+            late,
         )
     return found
 
@@ -149,12 +183,20 @@ def _walk(made: Recomputed, portfolio: Portfolio, exposures: pd.DataFrame) -> Wa
     number = np.searchsorted(clock.instants, microseconds(exposures["decision_at"]))
     rows = zip(number.tolist(), exposures["symbol"], exposures["weight"], strict=True)
     wanted: dict[int, dict[str, float]] = {}
+    began = last = 0
     for decision, symbol, weight in rows:
         wanted.setdefault(decision, {})[symbol] = weight
     for decision in sorted(wanted):
         if not walk.decisions:
             holdings = _begun(portfolio, symbols, decision)
+            began = last = int(clock.instants[decision].astype(np.int64))
         gross, cost = _settle(walk, portfolio, clock, symbols, holdings, decision)
+        instant = int(clock.instants[decision].astype(np.int64))
+        gross += sum(
+            _late_gain(symbols[symbol], holdings[symbol], decision, last, instant, began)
+            for symbol in sorted(holdings)
+        )
+        last = instant
         before, value = value, value + gross - cost
         highest = max(highest, value)
         now = {"portfolio": portfolio.name, "decision_at": clock.instants[decision]}
@@ -201,12 +243,13 @@ def _settle(
         held, known = holdings[symbol], symbols[symbol]
         mark = known.mark[decision]
         gross += held.units * (mark - held.mark) if held.units else 0.0
-        held.mark = mark
+        held.mark_before, held.mark = held.mark, mark
         for number, units in [*held.waiting]:
             if not known.status[number] or known.known[number] > now:
                 continue
             held.waiting.remove((number, units))
             if known.status[number] == "filled":
+                held.fills.append((known.session[number], held.units, known.level[number]))
                 change, held.units = units - held.units, units
                 gross += change * (mark - known.level[number])
                 cost += abs(change) * known.level[number] * known.cost_rate
@@ -218,6 +261,32 @@ def _settle(
                     {"portfolio": portfolio.name, "decision_at": at, "symbol": symbol, "cost": sale}
                 )
     return gross, cost
+
+
+def _late_gain(known: Known, held: Holding, decision: int, before: int, now: int, began: int) -> float:
+    """What actions told late brought since the decision before: units they added, until a fill sells them."""
+    mark, gain = known.mark[decision], 0.0
+    owed, held.owed = held.owed, []
+    for session, units in owed:
+        gain += units * (_sold_at(held, session, mark) - held.mark_before)
+        held.owed += [(session, units)] if _sale(held, session) is None else []
+    for told in known.late:
+        if before < told.known <= now and told.printed > began:
+            sale = _sale(held, told.session)
+            units = (told.growth - 1) * (held.units if sale is None else sale[1])
+            gain += units * _sold_at(held, told.session, mark)
+            held.owed += [(told.session, units)] if sale is None else []
+    return gain
+
+
+def _sale(held: Holding, session: int) -> tuple[int, float, float] | None:
+    """The first known fill from a session on."""
+    return next((fill for fill in held.fills if fill[0] >= session), None)
+
+
+def _sold_at(held: Holding, session: int, mark: float) -> float:
+    sale = _sale(held, session)
+    return mark if sale is None else sale[2]
 
 
 def _is_over(asset: Asset, at: np.datetime64, rebalance: np.datetime64) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from flows.guards.identity.naming import Claim, Column, dates
-from flows.guards.identity.prints import PRICES, Priced, Prints
+from flows.guards.identity.prints import PRICES, Priced, Prints, Rates, rates_by_currency
 from flows.guards.identity.raw_world import ALWAYS, NEVER
 from flows.guards.identity.recomputed import Recomputed
 
@@ -19,6 +19,7 @@ def claims(made: Recomputed) -> Iterator[Claim]:
     yield _sessions(made)
     yield from _suspicions(made)
     yield _bars(made)
+    yield _late_actions(made)
     yield from _bar_tables(made)
     yield _rates(made)
     yield _last_bars(made)
@@ -85,7 +86,9 @@ def _bar_tables(made: Recomputed) -> Iterator[Claim]:
     prints = pd.concat([_stamps(one) for one in made.prints.values()])
     late = (Column("is_late", "filled_forward"), Column("is_cut", "filled_forward"))
     yield Claim("main.first_prints", BAR, prints, (KNOWN, *late), extra="filled_forward")
-    returns = (Column("simple_return", "adjusted_price"), Column("simple_return_base", "adjusted_price"))
+    returns = tuple(
+        Column(name, "adjusted_price") for name in ("simple_return", "simple_return_base", "total_return")
+    )
     yield Claim(
         "main.vintage_prices",
         BAR,
@@ -138,13 +141,26 @@ def _per_bar(one: Prints, priced: Priced) -> pd.DataFrame:
     earlier = np.maximum(before, 0)
     seen = one.seen("close", earlier, one.until)
     rates = priced.rate / priced.rate[earlier]
-    for suffix, now, then in (
-        ("", close, seen),
-        ("@adjusted_price", close, close[earlier]),
-        ("@restated_value", latest, latest[earlier]),
+    held, latest_held = (one.held(earlier, place, until) for until in (one.until, np.full(len(place), NEVER)))
+    for suffix, now, then, by in (
+        ("", close, seen, held),
+        ("@adjusted_price", close, close[earlier], held),
+        ("@restated_value", latest, latest[earlier], latest_held),
     ):
-        frame[f"simple_return{suffix}"] = np.where(has_before, now / then - 1, np.nan)
-        frame[f"simple_return_base{suffix}"] = np.where(has_before, now / then * rates - 1, np.nan)
+        price = now * by.shares
+        simple, base, total = (
+            np.where(has_before, values - 1, np.nan)
+            for values in (
+                price / then,
+                priced.growth(price, then, rates),
+                priced.growth(by.worth(now), then, rates),
+            )
+        )
+        frame[f"simple_return{suffix}"], frame[f"simple_return_base{suffix}"] = simple, base
+        frame[f"total_return{suffix}"] = total
+    bare = np.where(has_before, close / seen, np.nan)
+    frame["simple_return@adjusted_price@unsplit"] = bare - 1
+    frame["total_return@adjusted_price@unpaid"] = priced.growth(close * held.shares, seen, rates) - 1
     frame["simple_return_base@not_simultaneous"] = (
         close / seen * priced.following / priced.following[earlier] - 1
     )
@@ -153,24 +169,44 @@ def _per_bar(one: Prints, priced: Priced) -> pd.DataFrame:
 
 def _rates(made: Recomputed) -> Claim:
     """Units of the base currency for one of another, as first printed."""
-    base = made.base_currency
-    nothing = np.array([], "datetime64[D]")
-    empty = {"currency": [], "session_date": dates(nothing), "rate": [], "known_at": dates(nothing)}
+    nothing = np.array([], "datetime64[us]")
+    empty = {"currency": [], "session_date": nothing, "rate": [], "known_at": nothing}
     parts = [pd.DataFrame(empty)]
-    for symbol, one in made.prints.items():
-        left, _, right = symbol.partition("-")
-        if made.world.assets[symbol].asset_class != "fx" or base not in (left, right):
-            continue
-        frame = _stamps(one)
-        place = np.arange(len(one.session))
-        latest = one.seen("close", place, np.full(len(place), NEVER))
-        for name, close in (("rate", one.seen("close", place, one.until)), ("rate@restated_value", latest)):
-            frame[name] = close if right == base else 1 / close
-        frame["currency"] = left if right == base else right
-        parts.append(frame[~one.is_late])
+    for currency, rates in rates_by_currency(made.prints, made.world.assets, made.base_currency).items():
+        frame = pd.DataFrame(
+            {"session_date": dates(rates.session), "rate": rates.value, "known_at": rates.known}
+        )
+        frame["known_at@event_time"] = rates.session.astype("datetime64[us]")
+        frame["rate@restated_value"] = _latest_rate(made, currency, rates)
+        parts.append(frame.assign(currency=currency))
     frame = pd.concat(parts).astype({"rate": float, "currency": object})
     columns = (KNOWN, Column("rate", "restated_value"))
     return Claim("main.fx_rates", ("currency", "session_date"), frame, columns, extra="filled_forward")
+
+
+def _latest_rate(made: Recomputed, currency: str, rates: Rates) -> np.ndarray:
+    """What the newest versions of the pair with the base currency would tell; NaN where there is none."""
+    found = np.full(len(rates.session), np.nan)
+    for symbol, turned in ((f"{currency}-{made.base_currency}", 1), (f"{made.base_currency}-{currency}", -1)):
+        if symbol in made.prints:
+            one = made.prints[symbol]
+            place = np.minimum(np.searchsorted(one.session, rates.session), len(one.session) - 1)
+            found = one.seen("close", place, np.full(len(place), NEVER)) ** turned
+    return found
+
+
+def _late_actions(made: Recomputed) -> Claim:
+    """What a share held through an ex-date turned out to be worth, when that was told later."""
+    rows = [
+        (symbol, one.prints.session[late.bar], late.growth, one.prints.printed[late.bar], late.known)
+        for symbol, one in made.priced.items()
+        for late in one.late
+    ]
+    frame = pd.DataFrame(rows, columns=["symbol", "session_date", "growth", "printed_at", "known_at"])
+    frame = frame.astype(dict.fromkeys(["session_date", "printed_at", "known_at"], "datetime64[us]"))
+    columns = (Column("printed_at", "event_time"), Column("growth", "adjusted_price"))
+    keys = ("symbol", "session_date", "known_at")
+    return Claim("main.late_actions", keys, frame.astype({"symbol": object}), columns, "adjusted_price")
 
 
 def _last_bars(made: Recomputed) -> Claim:

@@ -14,7 +14,15 @@ from flows.guards.identity.recomputed import Recomputed
 STALE = np.timedelta64(10, "D")  # twice what the contract allows, so that another limit is no finding
 
 ORDER = ("clock", "symbol", "decision_at")
-PROFIT = ("clock", "strategy", "symbol", "decision_at")
+POSITION = ("clock", "strategy", "symbol", "decision_at")
+PROFIT = (*POSITION, "telling")
+# A profit is told once, and once more each time that it is corrected.
+TELLINGS = """
+    select *, case when status = 'corrected' then row_number() over (
+            partition by clock, strategy, symbol, decision_at, status order by known_at
+        ) else 0 end as telling
+    from main.strategy_pnl
+"""
 
 KNOWN = Column("known_at", "early_profit", earlier="early_profit", later="loader_clock")
 FILL = (
@@ -42,6 +50,15 @@ def of_orders(made: Recomputed) -> Iterator[Claim]:
     yield Claim("main.order_fills", ORDER, pd.concat(fills), columns, "optimistic_fill", "early_profit")
     yield Claim(
         "main.order_returns", ORDER, pd.concat(returns), (*TRIP, KNOWN), "survivorship", "early_profit"
+    )
+    corrections = [
+        _corrections(made.world.clocks[name], symbol, orders, made.trips[name, symbol])
+        for (name, symbol), orders in made.orders.items()
+    ]
+    keys = (*ORDER, "known_at")
+    column = Column("unit_return", "adjusted_price")
+    yield Claim(
+        "main.return_corrections", keys, pd.concat(corrections), (column,), "untrue_profit", "early_profit"
     )
 
 
@@ -99,6 +116,8 @@ def _returns(clock: Clock, one: Priced, orders: Orders, trips: Trips) -> pd.Data
             "exit_price": trips.exit_price,
             "unit_return": trips.unit_return,
             "unit_return@adjusted_price": trips.unit_return_mixed,
+            "unit_return@adjusted_price@bare": trips.unit_return_bare,
+            "unit_return@adjusted_price@later": trips.unit_return_later,
             "unit_return@early_fill": np.append(np.nan, trips.unit_return)[: len(order)],
             "unit_return@early_fill@close": exit_base / one.own("close", stood) - 1,
             "unit_return@early_fill@signal": signal - 1,
@@ -107,6 +126,20 @@ def _returns(clock: Clock, one: Priced, orders: Orders, trips: Trips) -> pd.Data
         }
     )
     return frame[trips.known < NEVER]
+
+
+def _corrections(clock: Clock, symbol: str, orders: Orders, trips: Trips) -> pd.DataFrame:
+    """What units earned more than was known of them, and when that was told."""
+    order = trips.order[[one.trip for one in trips.corrections]]
+    return pd.DataFrame(
+        {
+            "clock": clock.name,
+            "symbol": symbol,
+            "decision_at": clock.instants[orders.number[order]],
+            "unit_return": [one.unit_return for one in trips.corrections],
+            "known_at": np.array([one.known for one in trips.corrections], "datetime64[us]"),
+        }
+    ).astype({"symbol": object, "clock": object, "unit_return": float})
 
 
 def of_positions(made: Recomputed, positions: pd.DataFrame) -> Iterator[Claim]:
@@ -122,10 +155,10 @@ def of_positions(made: Recomputed, positions: pd.DataFrame) -> Iterator[Claim]:
         rows = {"clock": name, "symbol": symbol, "decision_at": at, "known_at": at, "is_stale": age > STALE}
         parts.append(pd.DataFrame(rows))
     members = pd.concat(parts).merge(strategies, how="cross")
-    yield Claim("main.positions", PROFIT, members, (Column("known_at", "event_time"),))
+    yield Claim("main.positions", POSITION, members, (Column("known_at", "event_time"),))
     yield Claim(
         "main.positions",
-        PROFIT,
+        POSITION,
         members[~members["is_stale"]],
         (),
         extra="filled_forward",
@@ -149,6 +182,8 @@ def _profit(made: Recomputed, positions: pd.DataFrame) -> Claim:
         held[row, np.searchsorted(clock.instants, microseconds(rows["decision_at"]))] = rows["position"]
         parts.append(_earned(trips, strategies, held, clock, rate))
         parts.append(_unfilled(clock, symbol, orders, strategies, held))
+        told = _corrections(clock, symbol, orders, made.trips[name, symbol])
+        parts.append(_corrected(told, strategies, held, clock))
     columns = (
         Column("status", "optimistic_fill"),
         Column("position", "untrue_profit"),
@@ -159,9 +194,10 @@ def _profit(made: Recomputed, positions: pd.DataFrame) -> Claim:
         Column("net_return", "untrue_profit"),
         KNOWN,
     )
-    frame = pd.concat(parts, ignore_index=True)
+    frame = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    frame["telling"] = frame["telling"].fillna(0).astype(int)
     frame["absent@optimistic_fill"] = frame["net_return"] < 0
-    return Claim("main.strategy_pnl", PROFIT, frame, columns, "survivorship", "early_profit")
+    return Claim("main.strategy_pnl", PROFIT, frame, columns, "survivorship", "early_profit", source=TELLINGS)
 
 
 def _earned(
@@ -183,6 +219,19 @@ def _earned(
     for name in [name for name in frame if name.startswith("gross_return")]:
         frame[name.replace("gross", "net")] = frame[name] - frame["cost"]
     return frame
+
+
+def _corrected(told: pd.DataFrame, strategies: np.ndarray, held: np.ndarray, clock: Clock) -> pd.DataFrame:
+    """What was told later of filled orders, times the position; it turns nothing over and costs nothing."""
+    position = held[:, np.searchsorted(clock.instants, microseconds(told["decision_at"]))]
+    frame = pd.concat([told] * len(strategies), ignore_index=True)
+    frame["telling"] = frame.groupby(np.repeat(range(len(strategies)), len(told)))["decision_at"].transform(
+        lambda decision: decision.groupby(decision).cumcount() + 1
+    )
+    frame["strategy"] = np.repeat(strategies.astype(object), len(told))
+    frame["position"], frame["status"] = position.ravel(), "corrected"
+    frame["gross_return"] = frame["net_return"] = frame["position"] * frame["unit_return"]
+    return frame.assign(turnover=0.0, cost=0.0)
 
 
 def _unfilled(

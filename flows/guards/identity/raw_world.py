@@ -66,6 +66,7 @@ class Asset:
     asset_class: str
     venue: str
     currency: str
+    adjustment: str
     memberships: tuple[Membership, ...]
     listed: np.datetime64
 
@@ -76,6 +77,26 @@ class Asset:
             begins = np.where(told.known <= instants, told.begins, begins)
             ends = np.where(told.known <= instants, told.ends, ends)
         return (rebalance >= begins) & (rebalance < ends)
+
+
+@dataclass(frozen=True)
+class Action:
+    """A split or dividend: what each of its versions says, and since when that was known; all in order.
+
+    `is_restated_with_prices` where a change of its value is no news, because the prices changed with it.
+    """
+
+    ex_date: np.datetime64
+    kind: str
+    value: np.ndarray
+    known: np.ndarray
+    is_restated_with_prices: bool
+
+    def said(self, until: np.ndarray) -> np.ndarray:
+        """Its value by the last version known before each instant; that of no action where there was none."""
+        place = np.searchsorted(self.known, until, side="left")
+        nothing = 1.0 if self.kind == "split" else 0.0
+        return np.append(nothing, self.value)[place]
 
 
 @dataclass(frozen=True)
@@ -101,12 +122,15 @@ class RawWorld:
     """What the last run could see.
 
     `bars` are rows of raw.bars of the vendor in force, `others` those of other vendors, both by symbol,
-    session_date, version; `limits` of quality by class, NaN where there is none. `feed_venues` says whose
-    sessions the bars of a symbol and vendor follow, where not those of the asset.
+    session_date, version; `actions` are those that a symbol's feed has not put into its prices, `splits` all
+    rows of raw.actions that tell of one. `limits` of quality are by class, NaN where there is none.
+    `feed_venues` says whose sessions the bars of a symbol and vendor follow, where not those of the asset.
     """
 
     as_of: np.datetime64
     bars: pd.DataFrame
+    actions: Mapping[str, tuple[Action, ...]]
+    splits: pd.DataFrame
     others: pd.DataFrame
     limits: Mapping[str, Mapping[str, float]]
     assets: Mapping[str, Asset]
@@ -140,13 +164,21 @@ def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
     )
     feed_venues = {(row["symbol"], row["vendor"]): row["venue"] for row in study["feeds"] if row["venue"]}
     portfolios = _portfolios(con, batch_until, runs)
+    assets = _assets(con, batch_until, study["assets"], feed_venues)
+    told_actions = con.execute(
+        "from raw.actions where known_at <= $as_of and batch_id <= $batch_until order by known_at, batch_id,"
+        " vendor",
+        seen,
+    ).df()
     used = {portfolio.clock for portfolio in portfolios}
     return RawWorld(
         as_of=as_of,
         bars=told,
         others=others,
+        actions=_actions(told_actions, assets),
+        splits=told_actions[told_actions["kind"] == "split"],
         limits=_limits(study["quality_limits"]),
-        assets=_assets(con, batch_until, study["assets"], feed_venues),
+        assets=assets,
         feed_venues=feed_venues,
         calendars=_calendars(study),
         clocks={row["clock"]: _clock(row, as_of) for row in study["clocks"] if row["clock"] in used},
@@ -229,7 +261,8 @@ def _assets(
     feed_venues: Mapping[tuple[str, str], str],
 ) -> dict[str, Asset]:
     """Assets that have a bar. A file goes before the seed, and a later file before an earlier one."""
-    columns = ["symbol", "asset_class", "venue", "currency", "member_from", "member_until", "known_at"]
+    columns = ["symbol", "asset_class", "venue", "currency", "adjustment"]
+    columns += ["member_from", "member_until", "known_at"]
     rows = con.execute(
         f"select {', '.join(columns)} from raw.assets where batch_id <= $batch order by batch_id",
         {"batch": batch_until},
@@ -245,12 +278,33 @@ def _assets(
             asset_class=told[symbol][-1]["asset_class"],
             venue=told[symbol][-1]["venue"],
             currency=told[symbol][-1]["currency"],
+            adjustment=told[symbol][-1]["adjustment"] or "none",
             memberships=tuple(_membership(row) for row in told[symbol]),
             listed=ALWAYS if batch == min(landed) else np.datetime64(landed[batch], "us"),
         )
         for symbol, batch in first_batch.items()
         if symbol in told
     }
+
+
+def _actions(rows: pd.DataFrame, assets: Mapping[str, Asset]) -> dict[str, tuple[Action, ...]]:
+    """By symbol, from the vendor whose first action was known first; a dividend before a split of its day."""
+    found: dict[str, tuple[Action, ...]] = {}
+    for symbol, mine in rows.groupby("symbol"):
+        adjustment = assets[str(symbol)].adjustment if symbol in assets else "splits_and_dividends"
+        heard = mine[mine["vendor"] == mine["vendor"].iloc[0]].sort_values(["ex_date", "kind", "version"])
+        found[str(symbol)] = tuple(
+            Action(
+                days(versions["ex_date"])[0],
+                kind,
+                versions["value"].to_numpy(dtype=float),
+                microseconds(versions["known_at"]),
+                adjustment != "none",
+            )
+            for (_, kind), versions in heard.groupby(["ex_date", "kind"])
+            if kind in {"none": ("dividend", "split"), "splits": ("dividend",)}.get(adjustment, ())
+        )
+    return found
 
 
 def _limits(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

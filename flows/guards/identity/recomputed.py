@@ -7,8 +7,8 @@ import pandas as pd
 
 from flows.guards.identity.orders import LastBar, Orders, Trips, last_bar_of, orders_of, trips_of
 from flows.guards.identity.prints import Priced, Prints, priced_by_symbol, prints_by_symbol
-from flows.guards.identity.raw_world import RawWorld
-from flows.guards.identity.suspicion import suspects, usable
+from flows.guards.identity.raw_world import RawWorld, days, microseconds
+from flows.guards.identity.suspicion import Split, suspects, usable
 from flows.guards.identity.vendors import differences
 
 
@@ -36,9 +36,10 @@ def recompute(world: RawWorld) -> Recomputed:
     limits = {symbol: world.limits[asset.asset_class] for symbol, asset in world.assets.items()}
     tolerances = {symbol: one["vendor_tolerance"] for symbol, one in limits.items()}
     apart = differences(world.bars, world.others, tolerances)
-    doubted = suspects(world.bars, limits, apart)
+    splits = {symbol: _splits(rows) for symbol, rows in world.splits.groupby("symbol")}
+    doubted = suspects(world.bars, limits, apart, splits)
     bars = usable(world.bars, doubted)
-    prints = prints_by_symbol(bars)
+    prints = prints_by_symbol(bars, world.actions)
     base = min(clock.base_currency for clock in world.clocks.values())
     priced = {
         symbol: one for symbol, one in priced_by_symbol(prints, world.assets, base).items() if len(one.timely)
@@ -52,5 +53,10 @@ def recompute(world: RawWorld) -> Recomputed:
             last_bars[symbol] = last
         for name, clock in world.clocks.items():
             orders[name, symbol] = orders_of(one, asset, calendar, clock, world.as_of)
-            trips[name, symbol] = trips_of(one, orders[name, symbol], last)
+            trips[name, symbol] = trips_of(one, orders[name, symbol], last, asset.adjustment)
     return Recomputed(world, apart, doubted, bars, base, prints, priced, last_bars, orders, trips)
+
+
+def _splits(rows: pd.DataFrame) -> list[Split]:
+    told = zip(days(rows["ex_date"]), rows["value"].tolist(), microseconds(rows["known_at"]), strict=True)
+    return [Split(*row) for row in told]

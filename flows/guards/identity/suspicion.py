@@ -5,9 +5,10 @@ stood then; while it is suspect, every later word of the feed is heard for a ver
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,13 +35,29 @@ class Told:
     volume: float
 
 
+class Split(NamedTuple):
+    """New shares for one old, and when that was told."""
+
+    ex_date: np.datetime64
+    value: float
+    known: np.datetime64
+
+
+class Witnesses(NamedTuple):
+    """When another vendor was known to agree, by session; and splits that were told."""
+
+    others: Mapping[np.datetime64, np.datetime64]
+    splits: Sequence[Split]
+
+
 @dataclass
 class Suspect:
-    """A version under suspicion, the level before it, and the verdict once there is one."""
+    """A version under suspicion, the level before it, the least jump, and the verdict once there is one."""
 
     told: Told
     reason: str
     level: float
+    limit: float
     is_surge: bool
     verdict: str | None = None
     at: np.datetime64 | None = None
@@ -90,7 +107,7 @@ class Feed:
         reason = self._reason(told, before, jump, limit, float(np.median(levels)), reach, volumes)
         if reason is None:
             return None
-        return Suspect(told, reason, near[1], self._is_surge(told, volumes, levels))
+        return Suspect(told, reason, near[1], limit, self._is_surge(told, volumes, levels))
 
     def _is_plain(self, told: Told, before: Told) -> bool:
         """Whether nothing can speak against it, whatever the bars before the last one say."""
@@ -143,10 +160,16 @@ class Feed:
         return bool(surge >= self.limits["volume_multiple"])
 
 
-def suspects(bars: pd.DataFrame, limits: Mapping[str, Limits], differences: pd.DataFrame) -> pd.DataFrame:
+def suspects(
+    bars: pd.DataFrame,
+    limits: Mapping[str, Limits],
+    differences: pd.DataFrame,
+    splits: Mapping[str, Sequence[Split]],
+) -> pd.DataFrame:
     """Versions under suspicion: symbol, session_date, version, reason, known_at, verdict and verdict_at.
 
-    `bars` are rows of raw.bars of the vendor in force, `limits` by symbol, `differences` those of vendors.
+    `bars` are rows of raw.bars of the vendor in force, `limits` by symbol, `differences` those of vendors,
+    `splits` all that anybody told of, by symbol.
     The verdict is null while it is open.
     """
     agreed = differences[~differences["is_beyond"].astype(bool) & (differences["best_shift"] == 0)]
@@ -158,7 +181,9 @@ def suspects(bars: pd.DataFrame, limits: Mapping[str, Limits], differences: pd.D
             for (one, session), at in dict(first).items()
             if one == symbol
         }
-        found += [(str(symbol), one) for one in _suspects_of(_versions(rows), limits[str(symbol)], others)]
+        told = splits.get(str(symbol), ())
+        news = _suspects_of(_versions(rows), limits[str(symbol)], Witnesses(others, told))
+        found += [(str(symbol), one) for one in news]
     return pd.DataFrame(
         {
             "symbol": pd.Series([symbol for symbol, _ in found], dtype=object),
@@ -187,10 +212,8 @@ def _versions(rows: pd.DataFrame) -> list[Told]:
     return [Told(*values) for values in zip(*columns, strict=True)]
 
 
-def _suspects_of(
-    versions: Iterable[Told], limits: Limits, others: Mapping[np.datetime64, np.datetime64]
-) -> list[Suspect]:
-    """Suspects of one symbol; `others` says when another vendor was known to agree, by session."""
+def _suspects_of(versions: Iterable[Told], limits: Limits, witnesses: Witnesses) -> list[Suspect]:
+    """Suspects of one symbol."""
     feed = Feed(limits)
     found: list[Suspect] = []
     waiting: list[Suspect] = []
@@ -199,7 +222,7 @@ def _suspects_of(
         by_instant.setdefault(told.known, {})[told.session] = told
     for at, news in by_instant.items():
         for suspect in waiting:
-            _hear_others(suspect, others, before=at)
+            _hear_others(suspect, witnesses, before=at)
         for told in news.values():
             feed.put(told)
         for told in news.values():
@@ -207,28 +230,31 @@ def _suspects_of(
                 found.append(judged)
                 waiting.append(judged)
         for suspect in waiting:
-            _hear(suspect, feed, others, at)
+            _hear(suspect, feed, witnesses, at)
         waiting = [suspect for suspect in waiting if suspect.verdict is None]
     for suspect in waiting:
-        _hear_others(suspect, others, before=NEVER)
+        _hear_others(suspect, witnesses, before=NEVER)
     return found
 
 
-def _hear_others(
-    suspect: Suspect, others: Mapping[np.datetime64, np.datetime64], before: np.datetime64
-) -> None:
-    """Another vendor that said the same; none can say that nothing was traded."""
-    agreed_at = others.get(suspect.told.session, NEVER)
-    if agreed_at < before and suspect.told.version == 1 and suspect.reason != "zero_volume":
-        suspect.pass_("acquitted", max(agreed_at, suspect.told.known))
-
-
-def _hear(
-    suspect: Suspect, feed: Feed, others: Mapping[np.datetime64, np.datetime64], at: np.datetime64
-) -> None:
-    """Heavy trading, another vendor, a correction of the bars before, or the next bar."""
+def _hear_others(suspect: Suspect, witnesses: Witnesses, before: np.datetime64) -> None:
+    """Another vendor that said the same, of which none can say that nothing was traded; or a split."""
     told = suspect.told
-    _hear_others(suspect, others, before=at + np.timedelta64(1, "us"))
+    at: np.datetime64 = NEVER
+    if told.version == 1 and suspect.reason != "zero_volume":
+        at = witnesses.others.get(told.session, NEVER)
+    for split in witnesses.splits if suspect.reason in JUMPS else ():
+        is_near = np.timedelta64(0, "D") <= told.session - split.ex_date < np.timedelta64(5, "D")
+        if is_near and abs(log(told.close * split.value / suspect.level)) < suspect.limit:
+            at = min(at, split.known)
+    if at < before:
+        suspect.pass_("acquitted", max(at, told.known))
+
+
+def _hear(suspect: Suspect, feed: Feed, witnesses: Witnesses, at: np.datetime64) -> None:
+    """Heavy trading, a split, another vendor, a correction of the bars before, or the next bar."""
+    told = suspect.told
+    _hear_others(suspect, witnesses, before=at + np.timedelta64(1, "us"))
     if suspect.is_surge and suspect.reason not in NO_TRADE:
         suspect.pass_("acquitted", at)
     place = bisect_left(feed.sessions, told.session)

@@ -200,7 +200,7 @@ def leakcheck(
             help="A signal, by the name of its file; may be repeated. All of the project without it."
         ),
     ] = None,
-    cuts: Annotated[int, typer.Option(min=1, help="Instants at which the future is cut off.")] = 6,
+    cuts: Annotated[int, typer.Option(min=1, help="Instants at which the future is cut off.")] = 4,
     own: Annotated[
         bool, typer.Option("--own", help="On what the published warehouse was told; takes minutes.")
     ] = False,

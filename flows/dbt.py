@@ -102,7 +102,7 @@ class Dbt:
     def _quiet(self, target: Path) -> list[str]:
         return [
             *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
-            *("--target-path", str(target), "--log-path", str(target)),
+            *("--target-path", str(target), "--log-path", str(target), "--no-write-json"),
             *("--quiet", "--no-print", "--log-level", "none", "--log-level-file", "info", "--no-use-colors"),
         ]
 

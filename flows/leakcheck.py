@@ -58,7 +58,7 @@ def leakcheck(
     folder: Path,
     *,
     signals: Sequence[str] = (),
-    cuts: int = 6,
+    cuts: int = 4,
     own: str | None = None,
     lock_wait: float = LOCK_WAIT,
     tell: Tell = lambda _: None,
@@ -175,7 +175,7 @@ def _cut_off(origin: Origin, whole: Path, cuts: "Mapping[str, dt.datetime]", *, 
         found += one.findings
         compared.append((one.tables, one.rows))
     rows = sum(count for _, count in compared)
-    return Check("cut_off", f"{rows:,} rows of {compared[0][0]} tables at {len(cuts)} cuts", found)
+    return Check("cut_off", f"{rows:,} rows of {compared[0][0]} tables at {_cuts(cuts)}", found)
 
 
 def _poison(origin: Origin, whole: Path, cuts: "Mapping[str, dt.datetime]", *, until: str = "") -> Check:
@@ -188,7 +188,11 @@ def _poison(origin: Origin, whole: Path, cuts: "Mapping[str, dt.datetime]", *, u
     ]
     found = [finding for one in done for finding in one.findings]
     looked_at = f"{sum(one.rows for one in done):,} rows, {len(counterfactual.POISONS)} poisons"
-    return Check("poison", f"{looked_at} at {len(cuts)} cuts", found)
+    return Check("poison", f"{looked_at} at {_cuts(cuts)}", found)
+
+
+def _cuts(cuts: "Mapping[str, dt.datetime]") -> str:
+    return "1 cut" if len(cuts) == 1 else f"{len(cuts)} cuts"
 
 
 def _canaries(worlds: Any, place: Path, origin: Origin, select: str) -> Check:

@@ -1,6 +1,7 @@
 """Whether two warehouses say the same of all that was known by an instant, bit for bit; if not, where."""
 
 import datetime as dt
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,9 @@ KEYS = (
 NAMED = ("signal", "strategy", "learner", "detector", "condition", "symbol")
 SHOWN = 6
 
+# Doubles that differ by no more than this share differ by the order of their additions, and nothing else.
+ROUNDING = 1e-9
+
 # In the order in which they were made, so that the first one named is where a leak comes in. A table that a
 # Python step fills is made when the view that shows it is.
 TABLES = """
@@ -100,7 +104,8 @@ VIEWS = """
 class Difference:
     """A table whose known rows differ: how many on either side, whose they are, and the first of them.
 
-    `rows` are that first row as it was known then, and with what came later, as text.
+    `rows` are that first row as it was known then, and with what came later, as text. `is_rounding` says that
+    no row is more or less, and that only doubles differ, each by less than ROUNDING of itself.
     """
 
     table: str
@@ -109,6 +114,7 @@ class Difference:
     named: dict[str, list[str]]
     first: str
     rows: tuple[str, str]
+    is_rounding: bool = False
 
     def __str__(self) -> str:
         whose = "; ".join(f"{column} {_list(values)}" for column, values in self.named.items())
@@ -190,7 +196,16 @@ def _compared(
         for column in NAMED
         if column in columns
     }
-    return Difference(table, len(gone), len(new), named, *_first(columns, gone, new))
+    is_rounding = len(gone) == len(new) and all(map(_is_near, gone, new))
+    return Difference(table, len(gone), len(new), named, *_first(columns, gone, new), is_rounding)
+
+
+def _is_near(gone: tuple, new: tuple) -> bool:
+    """Whether two rows say the same but for the rounding of doubles."""
+    return all(
+        math.isclose(one, other, rel_tol=ROUNDING) if isinstance(one, float) else one == other
+        for one, other in zip(gone, new, strict=True)
+    )
 
 
 def _digest(con: duckdb.DuckDBPyConnection, query: str) -> tuple[int, int]:

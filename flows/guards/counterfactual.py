@@ -188,15 +188,10 @@ def findings(origin: Origin, guard: str, event: str, found: Sequence[Difference]
     beside = [one.table for one in others if one.table.removeprefix("steps.") in step]
     reached = f"; with it {', '.join(beside)}" if beside else ""
     reached += f"; and {len(others) - len(beside)} tables after it" if len(others) > len(beside) else ""
-    return [
-        Finding(
-            guard,
-            "anticipates",
-            first.table,
-            f"{first}{reached}; cut: {event}",
-            rows=first.rows,
-        )
-    ]
+    leak, advice = "anticipates", ""
+    if first.is_rounding:
+        leak, advice = "rounding", "; add with exact_sum, exact_mean or exact_deviation"
+    return [Finding(guard, leak, first.table, f"{first}{reached}; cut: {event}{advice}", rows=first.rows)]
 
 
 def _lineage(dbt: CompiledDbt) -> dict[str, tuple[int, int]]:

@@ -1,18 +1,10 @@
 -- When the profits of a group's assets at a decision are known: one row per clock, asset_group and
--- decision_at.
--- All of them are awaited, but none for longer than fourteen days after the decision: what an asset earned
--- that
--- could not be sold by then is left out of the group, so that one that never trades again does not end it.
+-- decision_at. All of them are awaited, but none for longer than fourteen days after the decision: what an
+-- asset earned that could not be sold by then is left out of the group, so that one that never trades again
+-- does not end it.
 {% set patience = "interval 14 day" %}
 with
-    settled as (
-        select clock, symbol, decision_at, known_at
-        from {{ ref("order_returns") }}
-        union all
-        select clock, symbol, decision_at, known_at
-        from {{ ref("order_fills") }}
-        where status <> 'filled'
-    ),
+    settled as ({{ settled_orders() }}),
     awaited as (
         select
             bars.clock,

@@ -23,14 +23,7 @@ with
             known_at as laid_at
         from {{ ref("walk_forward_windows") }}
     ),
-    settled as (
-        select clock, symbol, decision_at, known_at
-        from {{ ref("order_returns") }}
-        union all
-        select clock, symbol, decision_at, known_at
-        from {{ ref("order_fills") }}
-        where status <> 'filled'
-    )
+    settled as ({{ settled_orders() }})
 select
     spans.clock,
     spans.plan,

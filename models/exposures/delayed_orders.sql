@@ -1,7 +1,6 @@
 -- What became of each order, from fill to fill, had it been for the weights of an earlier decision: one row
--- per
--- portfolio, scenario, symbol and decision_at. No order is awaited for longer than fourteen days, like in the
--- groups of strategies.
+-- per portfolio, scenario, symbol and decision_at. No order is awaited for longer than fourteen days, like
+-- in the groups of strategies.
 with
     used as (
         select portfolio, clock, decision_at, 'fill_to_fill' as scenario, decision_at as weighed_at
@@ -27,15 +26,7 @@ with
             on earlier.portfolio = decisions.portfolio
             and earlier.decision_at <= decisions.decision_at - interval 1 day
     ),
-    settled as (
-        select clock, symbol, decision_at, unit_return, cost_rate, is_closing, known_at
-        from {{ ref("order_returns") }}
-        union all
-        select
-            clock, symbol, decision_at, null as unit_return, null as cost_rate, false as is_closing, known_at
-        from {{ ref("order_fills") }}
-        where status <> 'filled'
-    ),
+    settled as ({{ settled_orders() }}),
     awaited as (
         select
             used.portfolio,

@@ -1,10 +1,8 @@
 -- Whether the market moves more, and more together, than it used to: one row per portfolio and decision_at.
 -- volatility_surge: deviation of the universe's mean return over 21 decisions, over that of 252.
 -- correlation_surge: the mean pairwise correlation of 63 decisions: the products of all pairs of normalised
--- returns,
--- sum(u)² - sum(u²), over what they would be if all moved as one, (n - 1) sum(u²). Returns beyond ten
--- deviations
--- count as ten, or one bar of a pegged currency would be the whole figure.
+-- returns, sum(u)² - sum(u²), over what they would be if all moved as one, (n - 1) sum(u²). Returns beyond
+-- ten deviations count as ten, or one bar of a pegged currency would be the whole figure.
 with
     bounded as (
         select

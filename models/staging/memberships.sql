@@ -1,8 +1,6 @@
 -- What was announced of when an asset may be held: one row per symbol and announcement, in force from
--- known_at
--- until until_at, when the next one took its place (null for the last). What a file registered goes before
--- the
--- seed, and a later file before an earlier one.
+-- known_at until until_at, when the next one took its place (null for the last). What a file registered
+-- goes before the seed, and a later file before an earlier one.
 with
     announced as (
         select

@@ -1,6 +1,5 @@
 -- Lengths of the walk-forward spans, in decisions: one row per plan. The train span of a rolling plan moves
--- on
--- with the window; that of an expanding plan starts with the clock and grows, from `train` decisions on.
+-- on with the window; that of an expanding plan starts with the clock and grows, from `train` decisions on.
 select
     plan,
     coalesce(kind, 'rolling') as kind,

@@ -1,6 +1,5 @@
 -- What each strategy would hold if all knowledge came later, by one bar of the asset or by one day: one row
--- per
--- clock, delay, strategy, symbol and decision_at, zero where it would say nothing.
+-- per clock, delay, strategy, symbol and decision_at, zero where it would say nothing.
 with
     scores as (
         select
@@ -53,11 +52,7 @@ select
     bars.symbol,
     bars.decision_at,
     bars.decision_number,
-    case
-        when strategies.direction = 'long'
-        then greatest(coalesce(scores.score, 0), 0)
-        else coalesce(scores.score, 0)
-    end::double as position,
+    {{ held_position("scores.score", "strategies.direction") }} as position,
     bars.known_at
 from {{ ref("delayed_bars") }} as bars
 cross join {{ ref("strategies") }} as strategies

@@ -6,11 +6,7 @@ select
     bars.symbol,
     bars.decision_at,
     bars.decision_number,
-    case
-        when strategies.direction = 'long'
-        then greatest(coalesce(scores.score, 0), 0)
-        else coalesce(scores.score, 0)
-    end::double as position,
+    {{ held_position("scores.score", "strategies.direction") }} as position,
     bars.known_at
 from {{ ref("strategies") }} as strategies
 cross join {{ ref("decision_bars") }} as bars

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.leakage.catalogue import Mutant, apply, catalogue, copy_project
+from tests.leakage.catalogue import Mutant, apply, catalogue, copy_project, strip_tests
 from tests.leakage.score_report import Trial, page, shown
 
 LIBRARIES = (
@@ -49,6 +49,8 @@ def score(mutants: Sequence[Mutant], *, is_first_only: bool = False) -> Iterator
 
 def _land(folder: Path) -> None:
     copy_project(folder / "original")
+    copy_project(folder / "untested", folder / "original")
+    strip_tests(folder / "untested")
     _enter(folder / "original").land(folder / "world")
 
 
@@ -58,9 +60,9 @@ def _tried(job: tuple[int, Mutant, Path, bool]) -> tuple[int, dict[str, Any]]:
     project = folder / mutant.name
     said: dict[str, Any] = {"guard": None, "finding": None, "is_named": False, "broken": None}
     try:
-        copy_project(project, folder / "original")
+        copy_project(project, folder / ("original" if mutant.needs_tests else "untested"))
         apply(mutant, project)
-        said |= _enter(project).tried(mutant, folder / "world", is_first_only)
+        said |= _enter(project).tried(mutant, folder, is_first_only)
     except Exception as error:
         said["broken"] = f"{type(error).__name__}: {' '.join(str(error).split())}"
     shutil.rmtree(project, ignore_errors=True)

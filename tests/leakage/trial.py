@@ -20,7 +20,7 @@ from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
 from python_steps import policy as policies
 from tests.leakage import landed
-from tests.leakage.catalogue import Mutant
+from tests.leakage.catalogue import Mutant, apply, copy_project
 from tests.worlds import canaries as planted
 from tests.worlds import small
 
@@ -35,6 +35,9 @@ CUT = "just before the last bar"
 AS_OF = "a minute before the restatement"
 POISON = ("in the middle of a test span, at a decision", "mirrored")
 
+# Puts rows in another order, always the same.
+SHUFFLED = " order by hash({})"
+
 # Where a run may stop when nothing later is looked at: the note it makes, and the tables that are there then.
 STAGES = {
     "Learners fitted": pipeline.LEARNED,
@@ -46,25 +49,12 @@ STAGES = {
 }
 
 
-# Guards that need dbt's tests.
-TESTING = (None, "tests", "geometry")
-
 # Guards whose runs must come to their end; a harmless edit has them all.
 WHOLE_RUNS = (None, "state")
 
 
 class Enough(Exception):
     """A run has made all that is looked at."""
-
-
-@dataclass
-class ModelsOnly(CompiledDbt):
-    """A project whose tests nobody asks for."""
-
-    def compile(self) -> None:
-        """Compile models alone: a second less."""
-        if not self.selections:
-            self._invoke(["compile", "--select", "resource_type:model"], manifest=self.manifest)
 
 
 @dataclass(frozen=True)
@@ -127,6 +117,11 @@ class Bench:
         return file
 
     @cached_property
+    def behind(self) -> Path:
+        """The same of a file in which only what was told by AS_OF is known."""
+        return self.made(self.origin.known_by(small.CUTS[AS_OF], "behind"))
+
+    @cached_property
     def tested(self) -> list[Finding]:
         """What dbt's generic tests find in the whole."""
         return generic_tests.check(self.dbt, self.whole, [self.place] if self.place else [])
@@ -141,23 +136,22 @@ def land(folder: Path) -> None:
     (folder / "parsed.pickle").write_bytes(pickle.dumps(parsed))
 
 
-def tried(mutant: Mutant, told: Path, is_first_only: bool = False) -> dict[str, Any]:
+def tried(mutant: Mutant, folder: Path, is_first_only: bool = False) -> dict[str, Any]:
     """The first guard whose finding names the place of a mutant, or the first that flags a harmless edit.
 
-    The guard that should fire goes first and makes no more than it needs. `told` is where `land` has told the
-    small world; an edit of the landing tells it again.
+    The guard that should fire goes first and makes no more than it needs. `folder` is that of the score; the
+    small world is told there, and told again for an edit of the landing.
     """
-    folder = Path("build").resolve()
-    folder.mkdir()
-    bench = _bench(folder, mutant, told, None if mutant.guard in WHOLE_RUNS else mutant.place)
-    others = [guard for guard in GUARDS if guard != mutant.guard]
+    build = Path("build").resolve()
+    build.mkdir()
+    bench = _bench(build, mutant, folder / "world", None if mutant.guard in WHOLE_RUNS else mutant.place)
     said: dict[str, Any] = {}
-    for number, guard in enumerate([mutant.guard, *others] if mutant.guard else others):
+    for number, (guard, look) in enumerate(_guards_for(mutant).items()):
         if number and is_first_only:
             break
         if number == 1 and mutant.guard:
-            bench = Bench(folder / "all", bench.origin.file, _whole(bench.dbt), mutant, None)
-        for finding in GUARDS[guard](bench):
+            bench = Bench(build / "all", bench.origin.file, _tested(bench.dbt, mutant, folder), mutant, None)
+        for finding in look(bench):
             is_named = mutant.is_harmless or mutant.is_named_by(str(finding))
             if is_named or not said:
                 said = {"guard": guard, "finding": str(finding), "is_named": is_named}
@@ -166,23 +160,40 @@ def tried(mutant: Mutant, told: Path, is_first_only: bool = False) -> dict[str, 
     return said
 
 
+def _guards_for(mutant: Mutant) -> "dict[str, Guard]":
+    """Every guard, the one that should fire first.
+
+    A harmless edit is shown to all, of which three share the files they make; where it touches SQL alone
+    there is no state to look for, since every model is made anew by every run.
+    """
+    if mutant.guard:
+        return {mutant.guard: GUARDS[mutant.guard]} | GUARDS
+    shared: dict[str, Guard] = {"cut_off": _cut_off_behind, "as_of": _as_of_in_another_order}
+    left_out = {"order"} | (set() if mutant.language == "python" else {"state"})
+    return {guard: look for guard, look in (GUARDS | shared).items() if guard not in left_out}
+
+
 def _bench(folder: Path, mutant: Mutant, told: Path, place: str | None) -> Bench:
     if mutant.lands:
         file = small.build(folder).origin.file
     else:
         shutil.copytree(told, folder, dirs_exist_ok=True)
         file = folder / "told" / PUBLISHED
-    dbt = (CompiledDbt if mutant.guard in TESTING else ModelsOnly)(file, project=Path.cwd())
+    dbt = CompiledDbt(file, project=Path.cwd())
     if not mutant.is_sql:
         manifest, selections = pickle.loads((told / "parsed.pickle").read_bytes())
         dbt = CompiledDbt(file, project=Path.cwd(), _manifest=manifest, selections=selections)
     return Bench(folder, file, dbt, mutant, place)
 
 
-def _whole(dbt: CompiledDbt) -> CompiledDbt:
-    """The same project with its tests compiled too."""
-    selections = {} if isinstance(dbt, ModelsOnly) else dbt.selections
-    return CompiledDbt(dbt.file, project=dbt.project, _manifest=dbt.manifest, selections=selections)
+def _tested(dbt: CompiledDbt, mutant: Mutant, folder: Path) -> CompiledDbt:
+    """The same project with the tests that were left off."""
+    if mutant.needs_tests or not mutant.is_sql:
+        return dbt
+    project = folder / f"{mutant.name}_tested"
+    copy_project(project, folder / "original")
+    apply(mutant, project)
+    return CompiledDbt(dbt.file, project=project)
 
 
 def _sql(bench: Bench) -> list[Finding]:
@@ -214,6 +225,12 @@ def _cut_off(bench: Bench) -> list[Finding]:
     return counterfactual.cut_off(bench.origin, bench.whole, event, at, until=bench.until).findings
 
 
+def _cut_off_behind(bench: Bench) -> list[Finding]:
+    """A cut where the other run behind an as_of is made."""
+    at = small.CUTS[AS_OF]
+    return counterfactual.findings(bench.origin, "cut_off", AS_OF, differences(bench.whole, bench.behind, at))
+
+
 def _poison(bench: Bench) -> list[Finding]:
     event, how = POISON
     at = small.CUTS[event]
@@ -224,23 +241,25 @@ def _left_cut(bench: Bench) -> list[Finding]:
     return counterfactual.left_cut(bench.origin, bench.whole)
 
 
-def _as_of(bench: Bench) -> list[Finding]:
+def _as_of(bench: Bench, order: str = "") -> list[Finding]:
     """A run that ends at a cut, though more is landed, must say what one says that was told no more."""
     at = small.CUTS[AS_OF]
     told = told_by(small.RUNS[-1]) | {"raw.runs": told_by(at)["raw.runs"]}
+    told = {table: query + order.format(table.split(".")[1]) for table, query in told.items()}
     ahead = bench.made(bench.origin.retold("ahead of its as_of", told))
-    behind = bench.made(bench.origin.known_by(at, "behind"))
-    return _compared(
-        bench, "as_of", ahead, behind, f"a run as of {at} of what is told until {small.RUNS[-1]}"
-    )
+    event = f"a run as of {at} of what is told until {small.RUNS[-1]}"
+    return _compared(bench, "as_of", ahead, bench.behind, event)
+
+
+def _as_of_in_another_order(bench: Bench) -> list[Finding]:
+    """The same, of rows told in another order."""
+    return _as_of(bench, SHUFFLED)
 
 
 def _order(bench: Bench) -> list[Finding]:
     """The same rows, told in another order, must make the same tables."""
-    shuffled = {
-        table: f"{query} order by hash({table.split('.')[1]})"
-        for table, query in told_by(small.RUNS[-1]).items()
-    }
+    told = told_by(small.RUNS[-1]).items()
+    shuffled = {table: query + SHUFFLED.format(table.split(".")[1]) for table, query in told}
     file = bench.made(bench.origin.retold("shuffled", shuffled))
     return _compared(bench, "order", bench.whole, file, "rows in another order")
 
@@ -264,7 +283,8 @@ def _canary(bench: Bench) -> list[Finding]:
     return canaries.check(told.file, planted.CANARIES)
 
 
-GUARDS: dict[str, Callable[[Bench], Any]] = {
+Guard = Callable[[Bench], list[Finding]]
+GUARDS: dict[str, Guard] = {
     "sql": _sql,
     "python": _python,
     "tests": _tests,

@@ -43,8 +43,7 @@ with
                 then visible.bar_number
             end as changed_number
         from visible
-        inner join
-            first_own on first_own.symbol = visible.symbol and first_own.vintage = visible.vintage
+        inner join first_own on first_own.symbol = visible.symbol and first_own.vintage = visible.vintage
         where visible.bar_number >= first_own.bar_number - {{ warm_up }}
         window by_bar as (partition by visible.symbol, visible.vintage order by visible.bar_number)
     )
@@ -68,7 +67,9 @@ select
     known_at
 from moved
 window
-    before_week as (partition by symbol, vintage order by bar_number rows between 5 preceding and 1 preceding),
+    before_week as (
+        partition by symbol, vintage order by bar_number rows between 5 preceding and 1 preceding
+    ),
     before_quarter as (
         partition by symbol, vintage order by bar_number rows between 60 preceding and 1 preceding
     ),

@@ -53,8 +53,9 @@ with
     measured as (
         select
             *,
-            case when count(*) over before_quarter >= 20 then median(difference) over before_quarter else 0 end
-            as usual_difference,
+            case
+                when count(*) over before_quarter >= 20 then median(difference) over before_quarter else 0
+            end as usual_difference,
             median(gap) over past_quarter as usual_gap,
             median(gap_to_earlier) over past_quarter as usual_gap_to_earlier,
             median(gap_to_later) over past_quarter as usual_gap_to_later,

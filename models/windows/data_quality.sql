@@ -104,11 +104,7 @@ select
         case when is_contested then 'vendors_disagree' end,
         case when is_a_day_apart then 'vendors_a_day_apart' end
     ) as flags,
-    suspicion is not null
-    or is_late
-    or is_missing
-    or is_missing_in_a_row
-    or is_contested as is_excluded,
+    suspicion is not null or is_late or is_missing or is_missing_in_a_row or is_contested as is_excluded,
     case
         when suspicion is not null
         then 'bar of ' || due_session || ' is suspect: ' || suspicion

@@ -26,10 +26,10 @@ class Ground:
     planted: list[tuple[str, str, object]] = field(default_factory=list)  # kind, symbol, date
     taken: set[tuple[str, int]] = field(default_factory=set)
 
-    def places(self, kind: str, count: int, classes: tuple[str, ...], *, ohlc: bool = False) -> Iterator[
-        tuple[pd.DataFrame, int]
-    ]:
-        """So many free places, each noted as one event of the kind; bars of assets with a range only, if so."""
+    def places(
+        self, kind: str, count: int, classes: tuple[str, ...], *, ohlc: bool = False
+    ) -> Iterator[tuple[pd.DataFrame, int]]:
+        """So many free places, each noted as one event of the kind; of assets with a range, if so."""
         free = [
             (symbol, at)
             for symbol, rows in self.bars.items()
@@ -40,7 +40,7 @@ class Ground:
         for number in sorted(self.random.permutation(len(free))[:count]):
             symbol, at = free[number]
             self.taken.add((symbol, at))
-            self.planted.append((kind, symbol, self.bars[symbol].at[at, "date"]))
+            self.planted.append((kind, symbol, self.bars[symbol].loc[at, "date"]))
             yield self.bars[symbol], at
 
     def beside(self, rows: pd.DataFrame, at: int, **changes: object) -> None:
@@ -69,7 +69,7 @@ def hundredfold(ground: Ground, count: int, length: int) -> None:
 def inverted(ground: Ground, count: int) -> None:
     """The pair the other way round."""
     for rows, at in ground.places("inverted pair", count, ("fx",)):
-        _scaled(rows, at, float(1 / rows.at[at, "close"] ** 2))
+        _scaled(rows, at, float(1 / rows.loc[at, "close"] ** 2))
 
 
 def wicks(ground: Ground, count: int) -> None:
@@ -82,7 +82,7 @@ def wicks(ground: Ground, count: int) -> None:
 def no_volume(ground: Ground, count: int) -> None:
     """A bar on which nothing was traded, its price carried on."""
     for rows, at in ground.places("zero volume, price unchanged", count, ALL, ohlc=True):
-        rows.loc[at, PRICES] = rows.at[at - 1, "close"]
+        rows.loc[at, PRICES] = rows.loc[at - 1, "close"]
         rows.loc[at, "volume"] = 0.0
     for rows, at in ground.places("zero volume, price moved", count, ALL, ohlc=True):
         rows.loc[at, "volume"] = 0.0
@@ -91,7 +91,7 @@ def no_volume(ground: Ground, count: int) -> None:
 def standing_still(ground: Ground, count: int) -> None:
     """A feed that repeats its last close for twelve bars."""
     for rows, at in ground.places("stale feed, 12 bars", count, ALL):
-        rows.loc[at : at + 11, PRICES] = rows.at[at - 1, "close"]
+        rows.loc[at : at + 11, PRICES] = rows.loc[at - 1, "close"]
         if rows["volume"].notna().all():
             rows.loc[at : at + 11, "volume"] = np.nan
 
@@ -127,7 +127,7 @@ def refused(ground: Ground, count: int) -> None:
     """What no landing may let in."""
     changes: dict[str, Callable[[pd.DataFrame, int], dict[str, object]]] = {
         "price of zero": lambda rows, at: {"close": 0.0},
-        "price below zero": lambda rows, at: {"close": -rows.at[at, "close"]},
+        "price below zero": lambda rows, at: {"close": -rows.loc[at, "close"]},
         "no number": lambda rows, at: {"close": np.nan},
         "negative volume": lambda rows, at: {"volume": -1.0},
     }
@@ -138,22 +138,22 @@ def refused(ground: Ground, count: int) -> None:
     for rows, at in ground.places("high below low", count, ALL, ohlc=True):
         rows.loc[at, ["high", "low"]] = rows.loc[at, ["low", "high"]].to_numpy()
     for rows, at in ground.places("close outside the range", count, ALL, ohlc=True):
-        rows.loc[at, "close"] = rows.at[at, "high"] * 1.01
+        rows.loc[at, "close"] = rows.loc[at, "high"] * 1.01
     for rows, at in ground.places("repeated", count, ALL):
         ground.beside(rows, at)
     for rows, at in ground.places("repeated with another value", count, ALL):
-        ground.beside(rows, at, close=rows.at[at, "close"] * (1.0001 if rows["open"].isna().all() else 1.0))
+        ground.beside(rows, at, close=rows.loc[at, "close"] * (1.0001 if rows["open"].isna().all() else 1.0))
         if rows["open"].notna().all():
             ground.extra[-1]["volume"] *= 1.1
     for rows, at in ground.places("weekend bar", count, ("equity",)):
-        day = pd.Timestamp(rows.at[at, "date"])
-        saturday = day + pd.Timedelta(days=5 - day.dayofweek)
+        day = pd.Timestamp(rows.loc[at, "date"])
+        saturday = day + pd.Timedelta(days=5 - day.day_of_week)
         ground.beside(rows, at, date=saturday.date())
         ground.planted[-1] = (*ground.planted[-1][:2], saturday.date())
     for rows, at in ground.places("not closed yet", count, ALL):
-        rows.loc[at, "recorded_at"] = pd.Timestamp(rows.at[at, "date"]) + pd.Timedelta(hours=1)
+        rows.loc[at, "recorded_at"] = pd.Timestamp(rows.loc[at, "date"]) + pd.Timedelta(hours=1)
     for rows, at in ground.places("labelled by its end", count, ("crypto",)):
-        day = pd.Timestamp(rows.at[at, "date"])
+        day = pd.Timestamp(rows.loc[at, "date"])
         rows.loc[at, ["opened_at", "closed_at"]] = [day - pd.Timedelta(days=1), day]
 
 
@@ -171,7 +171,7 @@ def long_holes(ground: Ground, symbols: tuple[str, ...]) -> None:
 def holes(ground: Ground, count: int) -> None:
     """Ten sessions without a bar. Goes last, because places are counted before it."""
     for rows, at in list(ground.places("hole of 10 sessions", count, ("equity", "fx"))):
-        symbol = rows.at[at, "symbol"]
+        symbol = rows.loc[at, "symbol"]
         ground.bars[symbol] = ground.bars[symbol].drop(index=range(at, at + 10))
 
 
@@ -184,8 +184,8 @@ def planted(bars: pd.DataFrame, seed: int, count: int = 20) -> tuple[pd.DataFram
     }
     ground = Ground(by_symbol, np.random.default_rng(seed))
     long_holes(ground, ("PFE", "SGD-USD"))
-    seen_by_two(ground, ("WMT", "BAC"), "GBP-USD", 3)
     true_falls(ground, count)
+    seen_by_two(ground, ("WMT", "BAC"), "GBP-USD", 3)
     standing_still(ground, count)
     hundredfold(ground, count, 1)
     hundredfold(ground, count, 5)

@@ -56,7 +56,9 @@ def judge(folder: Path, bars: pd.DataFrame, assets: pd.DataFrame | None = None) 
     world = landed.land(folder, bars, POLICY, assets)
     Dbt(world.file).run(select=["+data_quality", "+bar_verdicts", "+vendor_differences"])
     missing = "select distinct symbol from main.data_quality where flags like '%missing_in_a_row%'"
-    beyond = "select symbol, session_date as date from main.vendor_differences where is_beyond"
+    beyond = """
+        select symbol, session_date as date from main.vendor_differences where is_beyond and best_shift = 0
+    """
     return Judged(
         len(bars),
         world.query(REFUSED),

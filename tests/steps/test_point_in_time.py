@@ -142,6 +142,7 @@ def test_a_restatement_after_as_of_is_not_there(small_world: World, tmp_path: Pa
 def test_the_latest_version_alone_would_have_said_otherwise(file: Path) -> None:
     """What the table guards against: the corrected value under the first publication's date."""
     leaky = """
-        select round(close - 1, 9) from main.bars where superseded_at is null and session_date = date '2019-06-01'
+        select round(close - 1, 9) from main.bars
+        where superseded_at is null and session_date = date '2019-06-01'
     """
     assert asked(file, leaky) == [(0.175322,)] != [tuple(newest(file, "2019-07-15"))]

@@ -93,7 +93,7 @@ CUTS = {
     "when the end is announced": ENDED[2],
     "just before the last bar": LAST_BAR_KNOWN - MINUTE,
     "just after the last session": LAST_BAR_KNOWN + dt.timedelta(days=2),
-    "while a true fall is suspect": FALL_KNOWN + HOUR,
+    "while a true fall is suspect": FALL_KNOWN + 14 * HOUR,
     "a minute after a true fall is acquitted": FALL_KNOWN + DAY + MINUTE,
 }
 

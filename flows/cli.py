@@ -24,6 +24,17 @@ app.add_typer(policy_app, name="policy")
 Portfolio = Annotated[str, typer.Option(help="Name of a policy in flows/portfolios, or a .yml file.")]
 Warehouse = Annotated[Path, typer.Option(help="Folder of the warehouse.")]
 Out = Annotated[Path, typer.Option(help="Folder of the files a run writes.")]
+Vendors = Annotated[
+    list[str] | None, typer.Option("--vendor", help="Whom to ask for what is new; may be repeated.")
+]
+Symbols = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--symbol", help="Which asset to ask for; may be repeated. All that a vendor serves without."
+    ),
+]
+From = Annotated[str | None, typer.Option("--from", help="First day of a history that is not landed yet.")]
+To = Annotated[str | None, typer.Option("--to", help="Last day to ask for; by default that of --as-of.")]
 LockWait = Annotated[float, typer.Option(help="Seconds to wait for a run of another portfolio.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
@@ -43,9 +54,15 @@ def rebalance(
     assets: Annotated[
         Path | None, typer.Option(help="File of assets: symbol, asset_class, currency, ...")
     ] = None,
+    actions: Annotated[
+        Path | None, typer.Option(help="File of splits and dividends: symbol, ex_date, kind, value, ...")
+    ] = None,
     holdings: Annotated[
         Path | None, typer.Option(help="File of weights held before the first decision.")
     ] = None,
+    vendor: Vendors = None,
+    symbol: Symbols = None,
+    from_date: From = None,
     warehouse: Warehouse = WAREHOUSE,
     out: Out = OUT,
     as_json: Annotated[
@@ -54,15 +71,19 @@ def rebalance(
     lock_wait: LockWait = 900.0,
     debug: Debug = False,
 ) -> None:
-    """Land what is new, decide what to hold, publish it."""
+    """Land what is new, decide what to hold, publish it. Vendors are asked as of now, or as of --as-of."""
     with _errors(debug):
-        from flows.requests import instant, rebalance_request
+        from flows.requests import day, instant, now, rebalance_request
 
         request = rebalance_request(
             portfolio=portfolio,
-            as_of=None if as_of is None else instant(as_of),
+            as_of=instant(as_of) if as_of else now() if vendor else None,
+            vendors=vendor or [],
+            symbols=symbol or [],
+            from_date=day(from_date, "--from") if from_date else None,
             bars=bars or [],
             assets=assets,
+            actions=actions,
             holdings=holdings,
             warehouse=warehouse,
             out=out,
@@ -74,6 +95,49 @@ def rebalance(
         result = run_rebalance(request)
         _show(result, warehouse, as_json=as_json)
     raise typer.Exit(STOPPED if result.outcome == "stopped" else DONE)
+
+
+@app.command()
+def land(
+    vendor: Vendors = None,
+    symbol: Symbols = None,
+    from_date: From = None,
+    to_date: To = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="The instant of the landing, UTC; by default now. Nothing later is asked."),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 1 if anything could not be fetched.")
+    ] = False,
+    warehouse: Warehouse = WAREHOUSE,
+    out: Out = OUT,
+    as_json: Annotated[bool, typer.Option("--json", help="The log as JSON.")] = False,
+    lock_wait: LockWait = 900.0,
+    debug: Debug = False,
+) -> None:
+    """Land what vendors tell that is new or restated. Nothing is decided; the next rebalance sees it."""
+    with _errors(debug):
+        from flows.requests import day, instant, land_request, now
+
+        request = land_request(
+            vendors=vendor or [],
+            symbols=symbol or [],
+            from_date=day(from_date, "--from") if from_date else None,
+            to_date=day(to_date, "--to") if to_date else None,
+            as_of=instant(as_of) if as_of else now(),
+            is_strict=strict,
+            warehouse=warehouse,
+            out=out,
+            lock_wait=lock_wait,
+            is_json=as_json,
+        )
+        from flows.land import run_land
+
+        result = run_land(request)
+        for line in result.lines():
+            typer.echo(line)
+    raise typer.Exit(FAILED if strict and result.failures else DONE)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What a run takes in: the study, the policy, bars from files; and whether that is enough to decide on."""
+"""What a run takes in: the study, the policy, bars and actions; and whether that is enough to decide on."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from flows.requests import RebalanceRequest
+from flows import vendors
+from flows.requests import FeedsRequest, RebalanceRequest
 from python_steps import plugins, study
 from python_steps.adapters import file as file_adapter
 from python_steps.errors import InputError
+from python_steps.land_actions import ActionsReport, land_actions
 from python_steps.land_bars import LandingReport, land_bars, latest_available_at
 from python_steps.policy import Policy, digest, to_json
 from python_steps.register_assets import Delivery
@@ -26,12 +28,17 @@ SAMPLE = Path(__file__).parent.parent / "seeds" / "sample" / "bars.parquet"
 
 @dataclass(frozen=True)
 class Landed:
-    """What was landed, up to which instant the world is known, and columns that nothing reads."""
+    """What was landed, up to which instant the world is known, and columns that nothing reads.
+
+    `fetched` is what vendors were asked, if any were; `is_new` says whether there is something to compute.
+    """
 
     as_of: dt.datetime
     report: LandingReport | None
     ignored: dict[str, tuple[str, ...]]
     is_new: bool
+    fetched: vendors.Fetched | None = None
+    actions: ActionsReport | None = None
 
 
 def land(
@@ -43,13 +50,18 @@ def land(
     batch_id: int,
     run_id: str,
     loaded_at: dt.datetime,
+    step: vendors.Step | None = None,
 ) -> Landed:
     """Append the study, the policy and the bars that are new. Raises InputError with nothing half-written."""
     seeds = study.tables(study.read_study())
     check_names(portfolio, policy, seeds)
     new_study = study.land_study(con, batch_id)
     new_policy = _land_policy(con, batch_id, portfolio, policy)
-    deliveries, ignored = _deliveries(_files(con, request.bars))
+    deliveries, ignored = _deliveries(_files(con, request))
+    fetched = None
+    if request.vendors and request.as_of:
+        fetched = ask_vendors(con, request, request.as_of, seeds, step)
+        deliveries += fetched.deliveries
     asset_file = None
     if request.assets is not None:
         payload = file_adapter.fetch(request.assets)
@@ -69,9 +81,37 @@ def land(
             asset_file=asset_file,
         )
     if as_of is None:
-        as_of = _one(con, "select max(as_of) from raw.runs")
-    is_new = bool(new_study or new_policy or (report is not None and report.has_batch))
-    return Landed(as_of, report, ignored, is_new)
+        as_of = _last_as_of(con)
+    told = list(fetched.actions if fetched else [])
+    if request.actions is not None:
+        payload = file_adapter.fetch(request.actions)
+        parsed = file_adapter.parse_actions(payload)
+        if parsed.ignored:
+            ignored[payload.name] = parsed.ignored
+        told.append(Delivery(parsed.rows, payload.payload_hash, payload.name))
+    actions = None
+    if told:
+        actions = land_actions(
+            con, told, seeds, as_of=as_of, batch_id=batch_id, run_id=run_id, loaded_at=loaded_at
+        )
+    is_new = bool(new_study or new_policy or _has_landed_since_the_last_run(con))
+    return Landed(as_of, report, ignored, is_new, fetched, actions)
+
+
+def ask_vendors(
+    con: "duckdb.DuckDBPyConnection",
+    request: FeedsRequest,
+    as_of: dt.datetime,
+    seeds: "Mapping[str, pa.Table]",
+    step: vendors.Step | None,
+) -> vendors.Fetched:
+    """What the vendors of a request answer as of its instant. Raises InputError where all of it failed."""
+    wanted = vendors.Wanted(request.vendors, request.symbols, request.from_date, request.to_date)
+    fetched = vendors.fetch(con, wanted, seeds, as_of=as_of, step=step)
+    if fetched.has_nothing:
+        first, others = fetched.failures[0], len(fetched.failures) - 1
+        raise InputError(f"nothing could be fetched: {first.reason}" + f", and {others} more" * bool(others))
+    return fetched
 
 
 def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]") -> None:
@@ -170,10 +210,17 @@ def holdings(path: Path | None) -> dict[str, float]:
     return file_adapter.parse_holdings(file_adapter.fetch(path))
 
 
-def _files(con: "duckdb.DuckDBPyConnection", bars: Sequence[Path]) -> list[Path]:
-    """The files asked for, or the sample where the warehouse holds nothing else."""
-    if bars:
-        return list(bars)
+def _has_landed_since_the_last_run(con: "duckdb.DuckDBPyConnection") -> bool:
+    query = """
+    select coalesce(max(batch_id), 0) > (select coalesce(max(batch_until), 0) from raw.runs) from raw.batches
+    """
+    return bool(_one(con, query))
+
+
+def _files(con: "duckdb.DuckDBPyConnection", request: RebalanceRequest) -> list[Path]:
+    """The files asked for, or the sample where the warehouse holds nothing else and no vendor is asked."""
+    if request.bars or request.vendors:
+        return list(request.bars)
     sources = {source for (source,) in con.execute("select distinct source from raw.batches").fetchall()}
     return [SAMPLE] if sources <= {SAMPLE.name} else []
 
@@ -195,10 +242,16 @@ def _default_as_of(
     seeds: "Mapping[str, pa.Table]",
     asset_file: Delivery | None,
 ) -> dt.datetime:
-    """Where the files end, or where the last run ended if that is later."""
-    latest = latest_available_at(con, deliveries, seeds, asset_file=asset_file)
-    last = _one(con, "select max(as_of) from raw.runs")
+    """Where the files end, or the last landing or run did if that is later."""
+    latest, last = latest_available_at(con, deliveries, seeds, asset_file=asset_file), _last_as_of(con)
     return latest if last is None else max(latest, last)
+
+
+def _last_as_of(con: "duckdb.DuckDBPyConnection") -> Any:
+    """The as_of of the last landing or run; None in an empty warehouse."""
+    return _one(
+        con, "select max(as_of) from (from raw.runs select as_of union all from raw.batches select as_of)"
+    )
 
 
 def _land_policy(con: "duckdb.DuckDBPyConnection", batch_id: int, portfolio: str, policy: Policy) -> bool:

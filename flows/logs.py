@@ -11,6 +11,8 @@ from typing import Any
 import structlog
 from rich.console import Console
 
+from python_steps.scrub import scrub
+
 LOG_FILE = "log.jsonl"
 
 
@@ -74,17 +76,19 @@ def line(event: MutableMapping[str, Any]) -> str:
 
 
 class _Tee:
-    """Last in the chain: appends the JSON line to the file and hands on what the terminal shows."""
+    """Last in the chain: appends the JSON line to the file and hands on what the terminal shows, no key in
+    either.
+    """
 
     def __init__(self, file: Path, *, json_only: bool) -> None:
         self.file = file
         self.json_only = json_only
 
     def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
-        as_json = json.dumps(event, default=str, sort_keys=True)
+        as_json = scrub(json.dumps(event, default=str, sort_keys=True))
         with self.file.open("a", encoding="utf-8") as lines:
             lines.write(as_json + "\n")
-        return as_json if self.json_only else line(event)
+        return as_json if self.json_only else scrub(line(event))
 
 
 class _Terminal:

@@ -177,7 +177,7 @@ def _tried(
     clock = run.policy.clock
     pnl = warehouse.read(
         con,
-        "strategy_pnl",
+        "booked_pnl",
         columns=["strategy", "symbol", "decision_at", "status", "net_return"],
         where=lambda t: (t.clock == clock) & t.strategy.isin(strategies) & t.symbol.isin(symbols),
     )
@@ -204,7 +204,7 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
         symbols = assets["symbol"].tolist()
         per_year = float(read("clocks", lambda t: t.clock == clock)["decisions_per_year"].iloc[0])
         pnl = read(
-            "strategy_pnl",
+            "booked_pnl",
             lambda t: (t.clock == clock) & t.strategy.isin(mine) & t.symbol.isin(symbols),
         )
         windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
@@ -257,6 +257,7 @@ def allocate(run: Run, decisions: pd.DataFrame) -> None:
             expected_returns=read("expected_returns", lambda t: t.portfolio == portfolio),
             regimes=read("regimes", lambda t: (t.clock == clock) & (t.detector == run.policy.detector)),
             confidences=read("confidences", lambda t: t.portfolio == portfolio),
+            late_actions=read("late_actions"),
             resets=read("raw.resets", lambda t: t.portfolio == portfolio),
             past={name: read(f"steps.{name}", lambda t: t.portfolio == portfolio) for name in ALLOCATED},
             holdings=run.holdings,

@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 from prefect.tasks import task
 from pydantic import AwareDatetime
@@ -31,12 +32,21 @@ def rebalance(
     portfolio: str = "global",
     as_of: AwareDatetime | None = None,
     bars: list[Path] | None = None,
+    vendors: list[str] | None = None,
+    symbols: list[str] | None = None,
     warehouse: Path = Path(".warehouse"),
     out: Path = Path(".out"),
 ) -> State[Any]:
-    """Land what is new, decide, publish. A run that a stop condition ended is Completed, and says so."""
+    """Land what is new, decide, publish. A run that a stop condition ended is Completed, and says so.
+
+    Vendors are asked as of the scheduled instant, unless `as_of` says otherwise.
+    """
+    if vendors and as_of is None:
+        as_of = flow_run.scheduled_start_time
+    asked = {"vendors": vendors or [], "symbols": symbols or []}
     result = _run(
         {"portfolio": portfolio, "as_of": as_of, "bars": bars or [], "warehouse": warehouse, "out": out}
+        | asked
     )
     create_markdown_artifact(
         markdown=_exposures(result, warehouse),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from flows import landing, logs, outputs, pipeline
+from flows import landing, landing_log, logs, outputs, pipeline, vendors
 from flows.dbt import Dbt, Node
 from flows.lock import held
 from flows.publish import publish, sweep, working_copy
@@ -23,7 +23,8 @@ from python_steps import study, warehouse
 if TYPE_CHECKING:
     import duckdb
 
-VISIBLE_BARS = "select * from raw.bars where known_at <= $as_of and batch_id <= $batch_until"
+VISIBLE = "select * from raw.{table} where known_at <= $as_of and batch_id <= $batch_until"
+TOLD = " union all by name ".join(VISIBLE.format(table=table) for table in ("bars", "actions"))
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,12 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
         sweep(request.warehouse)
         with working_copy(request.warehouse) as file:
             run_id = _next_run_id(file, portfolio)
-            begun = _begin(file, request, portfolio, policy, run_id, weights)
+            begun = _begin(file, request, portfolio, policy, run_id, weights, step)
             log = logs.configure(request.out, run_id, json_only=request.is_json)
             _tell(log, begun)
             if not request.is_rebuild and not begun.landed.is_new and not _is_due(begun):
                 log.info("Nothing new", portfolio=portfolio, as_of=_text(begun.run.as_of))
+                _keep_answers(begun, request.warehouse)
                 return _result(request, begun.run, "unchanged", 0)
             if request.is_rebuild:
                 forget(begun.run)
@@ -76,7 +78,7 @@ def begin(
     holdings: Mapping[str, float],
 ) -> None:
     """Write the run's row, without an outcome yet: its bounds are what models and steps may see."""
-    digest = warehouse.rows_digest(con, VISIBLE_BARS, {"as_of": as_of, "batch_until": batch_until})
+    digest = warehouse.rows_digest(con, TOLD, {"as_of": as_of, "batch_until": batch_until})
     number = con.execute("select coalesce(max(run_number), 0) + 1 from raw.runs").fetchall()[0][0]
     row = {
         "run_id": run_id,
@@ -169,6 +171,7 @@ def _begin(
     policy: policies.Policy,
     run_id: str,
     holdings: Mapping[str, float],
+    step: vendors.Step | None = None,
 ) -> Begun:
     from python_steps.land_bars import next_batch_id
 
@@ -176,7 +179,14 @@ def _begin(
     try:
         now = _now()
         landed = landing.land(
-            con, request, portfolio, policy, batch_id=next_batch_id(con), run_id=run_id, loaded_at=now
+            con,
+            request,
+            portfolio,
+            policy,
+            batch_id=next_batch_id(con),
+            run_id=run_id,
+            loaded_at=now,
+            step=step,
         )
         landing.check_history(con, policy, landed.as_of)
         landing.check_holdings(con, holdings)
@@ -195,6 +205,15 @@ def _begin(
         con.close()
     as_of = pd.Timestamp(landed.as_of)
     return Begun(pipeline.Run(file, run_id, portfolio, policy, as_of, batch_until, holdings), landed)
+
+
+def _keep_answers(begun: Begun, folder: Path) -> None:
+    """Publish what vendors answered, though that is nothing new; but not the run."""
+    if not (begun.landed.report and begun.landed.report.payloads_kept):
+        return
+    with _open(begun.run.file) as con:
+        con.execute("delete from raw.runs where run_id = $1", [begun.run.run_id])
+    publish(begun.run.file, folder)
 
 
 def _is_due(begun: Begun) -> bool:
@@ -250,22 +269,15 @@ def _outcome(con: "duckdb.DuckDBPyConnection", portfolio: str) -> Outcome:
 
 
 def _tell(log: Any, begun: Begun) -> None:
-    report, run = begun.landed.report, begun.run
+    report, actions, run = begun.landed.report, begun.landed.actions, begun.run
     for name, columns in begun.landed.ignored.items():
         log.warning("Columns not read", file=name, columns=", ".join(columns))
+    if actions is not None:
+        log.info("Actions landed", rows=actions.rows_seen, new=actions.rows_landed, restated=actions.restated)
     if report is None:
         log.info("No bars asked for", as_of=_text(run.as_of))
         return
-    log.info(
-        "Bars landed",
-        rows=report.rows_seen,
-        new=report.rows_landed,
-        restated=report.restated,
-        quarantined=report.rows_quarantined,
-        as_of=_text(run.as_of),
-    )
-    for reason, count in sorted(report.reasons.items()):
-        log.warning("Rows quarantined", reason=reason, rows=count)
+    landing_log.tell(log, report, begun.landed.fetched, run.as_of)
 
 
 def _shown_by(step: Callable[[str, int, int], None]) -> Callable[[Node], None]:

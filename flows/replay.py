@@ -25,6 +25,7 @@ EARLIER = "in (select run_id from told.raw.runs where run_number < $run_number)"
 VISIBLE = {
     "raw.batches": LANDED,
     "raw.bars": LANDED,
+    "raw.actions": LANDED,
     "raw.quarantined_bars": LANDED,
     "raw.asset_vendors": LANDED,
     "raw.assets": LANDED,

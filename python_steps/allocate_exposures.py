@@ -32,6 +32,7 @@ from python_steps.allocation_inputs import (
     days,
     in_universe,
     instants,
+    late_by_symbol,
     of,
     resets_by_condition,
 )
@@ -89,7 +90,7 @@ def allocate(
     """
     world = _world(inputs, policy, portfolio, decisions_per_year)
     past = {name: of(table, portfolio=portfolio) for name, table in inputs.past.items()}
-    state = resumed(past, world.orders.fills)
+    state = resumed(past, world.orders.fills, late_by_symbol(inputs.late_actions))
     rows = Rows(portfolio, run_id, policy.allocator)
     for decision in _decisions(of(inputs.decisions, portfolio=portfolio), state):
         rows.add(_decide(decision, world, state))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from python_steps.book import Fill
+from python_steps.book import Fill, LateAction
 from python_steps.covariances import WINDOW
 from python_steps.policy import Policy
 from python_steps.stops import Reset
@@ -39,6 +39,7 @@ class AllocationInputs:
     regimes: pd.DataFrame
     confidences: pd.DataFrame
     resets: pd.DataFrame
+    late_actions: pd.DataFrame = field(default_factory=pd.DataFrame)
     past: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     holdings: Mapping[str, float] = field(default_factory=dict)
 
@@ -125,10 +126,11 @@ class Orders:
         order = np.lexsort((at, names, known))
         index = frame["fill_index"].to_numpy(dtype=float, na_value=np.nan)[order].tolist()
         rates = frame["cost_rate"].to_numpy(dtype=float, na_value=np.nan)[order].tolist()
+        sessions = days(frame["fill_session"])[order].astype(np.int64).tolist()
         statuses = frame["status"].to_numpy(dtype=object)[order].tolist()
         self._known, self._names, self._rates = known[order].tolist(), names[order].tolist(), rates
         keys = zip(self._names, at[order].tolist(), strict=True)
-        rows = zip(self._known, statuses, index, rates, strict=True)
+        rows = zip(self._known, statuses, index, rates, sessions, strict=True)
         self.fills = {key: Fill(*row) for key, row in zip(keys, rows, strict=True)}
         self._next = 0
         self._last: dict[str, float] = {}
@@ -140,6 +142,24 @@ class Orders:
                 self._last[self._names[self._next]] = self._rates[self._next]
             self._next += 1
         return self._last
+
+
+def late_by_symbol(frame: pd.DataFrame) -> dict[str, list[LateAction]]:
+    """Actions told late by symbol, in the order in which they were told."""
+    if frame.empty:
+        return {}
+    rows = zip(
+        frame["symbol"].tolist(),
+        days(frame["session_date"]).astype(np.int64).tolist(),
+        instants(frame["printed_at"]).tolist(),
+        instants(frame["known_at"]).tolist(),
+        frame["growth"].tolist(),
+        strict=True,
+    )
+    found: dict[str, list[LateAction]] = {}
+    for symbol, *row in sorted(rows, key=lambda row: (row[3], row[0], row[1])):
+        found.setdefault(symbol, []).append(LateAction(*row))
+    return found
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """Where the walk over decisions stands: at its beginning, or taken up from the rows it wrote before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from python_steps.allocation_inputs import NEVER, instants
-from python_steps.book import CASH, Book, Fill, Order
+from python_steps.book import CASH, Book, Booked, Fill, LateAction, Order
 from python_steps.stops import FIRST_LIVE, Latch, Stops
 
 
@@ -20,25 +20,35 @@ class State:
     excluded_for: dict[str, int] = field(default_factory=dict)
 
 
-def resumed(past: Mapping[str, pd.DataFrame], fills: Mapping[tuple[str, int], Fill]) -> State:
+def resumed(
+    past: Mapping[str, pd.DataFrame],
+    fills: Mapping[tuple[str, int], Fill],
+    late: Mapping[str, Sequence[LateAction]],
+) -> State:
     """The state after the last decision in the step tables `past`; the beginning when they are empty.
 
     Every number is read back as it was written, so a walk taken up again gives the same bits.
     """
     if not past or past["allocation_log"].empty:
-        return State()
+        return State(Book(late=late))
     log = past["allocation_log"]
     decided = instants(log["decision_at"])
     last = int(decided.max())
     row = log.iloc[int(decided.argmax())]
     return State(
-        _book(past["target_exposures"], last, float(row["nav"]), fills),
+        _book(past["target_exposures"], decided, float(row["nav"]), fills, late),
         _stops(past["stop_conditions"], last, float(row["high_water_mark"]), decided),
         _excluded(past["target_exposures"], last),
     )
 
 
-def _book(exposures: pd.DataFrame, last: int, value: float, fills: Mapping[tuple[str, int], Fill]) -> Book:
+def _book(
+    exposures: pd.DataFrame,
+    decided: np.ndarray,
+    value: float,
+    fills: Mapping[tuple[str, int], Fill],
+    late: Mapping[str, Sequence[LateAction]],
+) -> Book:
     assets = exposures[exposures["symbol"] != CASH]
     at = instants(assets["decision_at"])
     order = np.lexsort((assets["symbol"].to_numpy(dtype=object).astype(str), at))
@@ -50,9 +60,17 @@ def _book(exposures: pd.DataFrame, last: int, value: float, fills: Mapping[tuple
         ),
         strict=True,
     )
-    book = Book(at=last, value=value)
+    made = np.sort(decided)
+    last = int(made[-1])
+    book = Book(at=last, began_at=int(made[0]), value=value, late=late)
+    reached: dict[str, float] = {}
     for decision, symbol, held, target, mark in rows:
         fill = fills.get((symbol, decision))
+        if symbol in late and fill is not None and fill.known_at <= last and fill.status == "filled":
+            known = int(made[np.searchsorted(made, fill.known_at)])
+            booked = Booked(known, fill.session, reached.get(symbol, held), fill.fill_index)
+            book.booked.setdefault(symbol, []).append(booked)
+            reached[symbol] = target
         if fill is None or fill.known_at > last:
             book.pending.setdefault(symbol, []).append(Order(decision, target))
         if decision == last:

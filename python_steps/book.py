@@ -5,7 +5,7 @@ booked at the first decision that knows its fill. `pending` orders have no known
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,12 +20,34 @@ class Order(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """What became of an order, and when that was known (microseconds)."""
+    """What became of an order, when that was known (microseconds), and its session (days since 1970)."""
 
     known_at: int
     status: str
     fill_index: float
     cost_rate: float
+    session: int
+
+
+class LateAction(NamedTuple):
+    """A split or dividend told, at `known_at`, after the return of its session was (`printed_at`).
+
+    `growth` is what was held through the session is worth, for each that it was thought to be.
+    """
+
+    session: int
+    printed_at: int
+    known_at: int
+    growth: float
+
+
+class Booked(NamedTuple):
+    """A fill as it was booked, and the units held until then."""
+
+    at: int
+    session: int
+    units_before: float
+    fill_index: float
 
 
 class Settlement(NamedTuple):
@@ -38,14 +60,20 @@ class Settlement(NamedTuple):
 
 @dataclass
 class Book:
-    """State between two decisions. `expected` are units as if every order still pending were filled."""
+    """State between two decisions. `expected` are units as if every order still pending were filled.
+
+    `late` are the actions that are told late, by symbol, and `booked` all fills of these symbols, in order.
+    """
 
     at: int | None = None
+    began_at: int | None = None
     value: float = 1.0
     held: dict[str, float] = field(default_factory=dict)
     marks: dict[str, float] = field(default_factory=dict)
     pending: dict[str, list[Order]] = field(default_factory=dict)
     expected: dict[str, float] = field(default_factory=dict)
+    late: Mapping[str, Sequence[LateAction]] = field(default_factory=dict)
+    booked: dict[str, list[Booked]] = field(default_factory=dict)
 
     def settle(
         self,
@@ -56,18 +84,20 @@ class Book:
     ) -> Settlement:
         """Book what is known at `at`, value the rest at the marks, and say what it brought.
 
-        Gross is units before times (mark - last mark), plus changes of units times (mark - fill). A
-        `delisted` symbol (with its cost rate) is turned to cash at the mark, and its open orders are
+        Gross is units before times (mark - last mark), plus changes of units times (mark - fill), plus what
+        actions told late bring to the units held through their session. A `delisted` symbol (with its cost
+        rate) is turned to cash at the mark, and its open orders are
         void. Raises ValueError when something held has no mark.
         """
         gains: list[float] = []
         costs: list[float] = []
-        symbols = sorted(self.held.keys() | self.pending.keys())
+        symbols = sorted(self.held.keys() | self.pending.keys() | self.booked.keys())
         for symbol in symbols:
             units = self.held.get(symbol, 0.0)
             if units != 0.0:
                 gains.append(units * (_mark(marks, symbol, at) - self.marks[symbol]))
             self._book_orders(symbol, at, marks, fills, gains, costs)
+            gains += [self._late_gain(symbol, one, at, marks) for one in self.late.get(symbol, ())]
             if symbol in delisted:
                 units = self.held.pop(symbol, 0.0)
                 if units != 0.0:
@@ -77,6 +107,7 @@ class Book:
         gain, charge, before = _total(gains), _total(costs), self.value
         self.value = before + gain - charge
         self.at, self.marks = at, dict(marks)
+        self.began_at = at if self.began_at is None else self.began_at
         gross, cost = (gain / before, charge / before) if before else (math.nan, math.nan)
         return Settlement(gross, cost, gross - cost)
 
@@ -102,7 +133,11 @@ class Book:
                 waiting.append(order)
                 expected = order.units
             elif fill.status == "filled":
-                change = order.units - self.held.get(symbol, 0.0)
+                units_before = self.held.get(symbol, 0.0)
+                change = order.units - units_before
+                if symbol in self.late:
+                    booked = Booked(at, fill.session, units_before, fill.fill_index)
+                    self.booked.setdefault(symbol, []).append(booked)
                 if change != 0.0:
                     gains.append(change * (_mark(marks, symbol, at) - fill.fill_index))
                     costs.append(fill.cost_rate * abs(change) * fill.fill_index)
@@ -112,6 +147,24 @@ class Book:
                 expected = order.units
         self.pending[symbol] = waiting
         self.expected[symbol] = self.held.get(symbol, 0.0) if expected is None else expected
+
+    def _late_gain(self, symbol: str, late: LateAction, at: int, marks: Mapping[str, float]) -> float:
+        """What an action brings between the decision before and `at`, beyond what the marks say.
+
+        The units that it added were held until the first fill from its session on, at which the order's
+        units were reached without them; until that is booked they are valued at the mark.
+        """
+        if late.known_at > at or self.began_at is None or late.printed_at <= self.began_at:
+            return 0.0
+        sale = next((one for one in self.booked.get(symbol, ()) if one.session >= late.session), None)
+        was_told = self.at is not None and late.known_at <= self.at
+        if was_told and sale is not None and sale.at < at:
+            return 0.0
+        units = (late.growth - 1) * (self.held.get(symbol, 0.0) if sale is None else sale.units_before)
+        if units == 0.0:
+            return 0.0
+        now = _mark(marks, symbol, at) if sale is None else sale.fill_index
+        return units * (now - (self.marks[symbol] if was_told else 0.0))
 
     def order(self, at: int, targets: Mapping[str, float]) -> None:
         """Note what the decision at `at` wants, in units by symbol; open orders of other symbols are void."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from python_steps import landing_sql as sql
 from python_steps.errors import InputError
+from python_steps.land_payloads import Account, account, not_read, payloads_of, write_payloads
 from python_steps.register_assets import Asset, Delivery, registered_assets, resolve_assets, write_assets
 
 END_OF_TIME = dt.datetime(9999, 1, 1)
@@ -78,7 +79,7 @@ REASONS_OF_REPEATS = {
 SEEDS = ("sessions", "venues", "asset_classes", "assets", "feeds")
 TEMPORARY = (
     *("assets", "dated", "repeats", "reasons", "refused", "good"),
-    *("landed", "seen", "new_symbols", "versions"),
+    *("placed", "unreadable", "landed", "seen", "new_symbols", "versions"),
 )
 
 
@@ -93,22 +94,30 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class LandingReport:
-    """What a landing did. `rows_quarantined` counts refused rows, those refused earlier included."""
+    """What a landing did with each row that it saw: landed, unchanged, quarantined, or not asked for.
+
+    `rows_quarantined` counts refused rows, those refused earlier included; `payloads_kept` counts answers of
+    vendors; `accounts` has one for each payload.
+    """
 
     rows_seen: int
     rows_landed: int
+    rows_unchanged: int
     rows_quarantined: int
+    rows_not_asked: int
     reasons: dict[str, int]
     restated: int
     new_symbols: tuple[str, ...]
     registered: tuple[str, ...]
     has_batch: bool
+    payloads_kept: int = 0
+    accounts: tuple[Account, ...] = ()
 
 
 def next_batch_id(con: duckdb.DuckDBPyConnection) -> int:
     """One more than the last batch of any raw table."""
-    tables = ("batches", "bars", "quarantined_bars", "assets", "study", "policies")
-    batches = " union all ".join(f"select max(batch_id) as batch_id from raw.{table}" for table in tables)
+    names = ["batches", "bars", "actions", "quarantined_bars", "assets", "study", "policies", "payloads"]
+    batches = " union all ".join(f"select max(batch_id) as batch_id from raw.{table}" for table in names)
     (last,) = _one(con, f"select coalesce(max(batch_id), 0) from ({batches})")
     return int(last) + 1
 
@@ -153,11 +162,13 @@ def land_bars(
     """Append what is new in `deliveries` to raw.bars, raw.quarantined_bars, raw.asset_vendors, raw.assets and
     raw.batches.
 
-    `study` holds the seeds of SEEDS as tables of text; instants are naive UTC. Where
-    nothing is new nothing is written.
+    `study` holds the seeds of SEEDS as tables of text; instants are naive UTC.
+
+    Where nothing is new only the answers of vendors are written, to raw.payloads.
 
     Raises InputError, with nothing written: an asset without a class or of an unknown one, the symbol
-    CASH, an unknown venue, and an as_of that is not later than that of every earlier landing or run.
+    CASH, an unknown venue, and an as_of that is not later than that of every earlier landing or run; and
+    LostRows where it cannot account for every row.
     """
     with _inputs(con, deliveries, study, asset_file), _transaction(con):
         batch = Batch(batch_id, run_id, as_of, loaded_at)
@@ -169,11 +180,13 @@ def land_bars(
             symbol for (symbol,) in con.execute("select distinct symbol from landing_versions").fetchall()
         }
         registered = registered_assets(candidates, landed, asset_file)
-        report = _report(con, deliveries, registered)
+        accounts = account(con, deliveries)
+        report = _report(con, deliveries, accounts, registered)
         if report.has_batch:
             _refuse_the_past(deliveries, as_of, before)
             _write(con, batch, registered)
-            _write_batches(con, deliveries, asset_file, batch, registered)
+            _write_batches(con, deliveries, accounts, asset_file, batch, registered)
+        write_payloads(con, batch_id, deliveries, accounts)
         return report
 
 
@@ -189,13 +202,10 @@ def _inputs(
         delivery.rows.append_column("payload_number", pa.repeat(number, delivery.rows.num_rows))
         for number, delivery in enumerate(deliveries, 1)
     ]
-    payloads = [
-        {"payload_number": number, "source": delivery.source, "vendor": delivery.vendor}
-        for number, delivery in enumerate(deliveries, 1)
-    ]
     views = {f"study_{name}": study[name] for name in SEEDS}
     views["landing_rows"] = pa.concat_tables(numbered)
-    views["landing_payloads"] = pa.Table.from_pylist(payloads)
+    views["landing_payloads"] = payloads_of(deliveries)
+    views["landing_not_read"] = not_read(deliveries)
     for name, table in views.items():
         con.register(name, table)
     try:
@@ -221,7 +231,9 @@ def _transaction(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def _judge(con: duckdb.DuckDBPyConnection, as_of: dt.datetime) -> None:
     """Give every row its instants, and every bad one its reasons."""
+    con.execute(sql.PLACED)
     con.execute(sql.DATED)
+    con.execute(sql.UNREADABLE)
     con.execute(sql.REPEATS)
     conditions = REASONS | REASONS_OF_TIME
     found = [
@@ -260,23 +272,25 @@ def _number_versions(con: duckdb.DuckDBPyConnection, batch: Batch, before: dt.da
 
 
 def _report(
-    con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery], registered: Sequence[Asset]
+    con: duckdb.DuckDBPyConnection,
+    deliveries: Sequence[Delivery],
+    accounts: Sequence[Account],
+    registered: Sequence[Asset],
 ) -> LandingReport:
-    landed, restated = _one(con, "select count(*), count(*) filter (version > 1) from landing_versions")
-    refused, news = _one(
-        con,
-        "select count(distinct (payload_number, row_number)), count(*) filter (is_new) from landing_refused",
-    )
     new_symbols = con.execute("from landing_new_symbols order by symbol").fetchall()
     return LandingReport(
-        rows_seen=sum(delivery.rows.num_rows for delivery in deliveries),
-        rows_landed=landed,
-        rows_quarantined=refused,
+        rows_seen=sum(one.rows_seen for one in accounts),
+        rows_landed=sum(one.rows_landed for one in accounts),
+        rows_unchanged=sum(one.rows_unchanged for one in accounts),
+        rows_quarantined=sum(one.rows_quarantined for one in accounts),
+        rows_not_asked=sum(one.rows_not_asked for one in accounts),
         reasons=_reason_counts(con, "landing_refused"),
-        restated=restated,
+        restated=sum(one.rows_restated for one in accounts),
         new_symbols=tuple(symbol for (symbol,) in new_symbols),
         registered=tuple(asset.symbol for asset in registered),
-        has_batch=bool(landed or news or registered),
+        has_batch=bool(registered or any(one.has_news for one in accounts)),
+        payloads_kept=sum(delivery.answered is not None for delivery in deliveries),
+        accounts=tuple(accounts),
     )
 
 
@@ -318,29 +332,19 @@ def _write(con: duckdb.DuckDBPyConnection, batch: Batch, registered: Sequence[As
 def _write_batches(
     con: duckdb.DuckDBPyConnection,
     deliveries: Sequence[Delivery],
+    accounts: Sequence[Account],
     asset_file: Delivery | None,
     batch: Batch,
     registered: Sequence[Asset],
 ) -> None:
     """One row per payload that brought something."""
-    query = "select payload_number, count(*) from landing_versions group by payload_number"
-    landed = dict(con.execute(query).fetchall())
-    query = """
-    select payload_number, count(distinct row_number), count(*) filter (is_new) from landing_refused
-    group by payload_number
-    """
-    refused = {number: (rows, news) for number, rows, news in con.execute(query).fetchall()}
-    counts = [
-        (number, delivery, landed.get(number, 0), *refused.get(number, (0, 0)))
-        for number, delivery in enumerate(deliveries, 1)
-    ]
+    told = list(zip(deliveries, accounts, strict=True))
     if asset_file:
         described = set(asset_file.rows["symbol"].to_pylist())
-        counts.append(
-            (len(counts) + 1, asset_file, sum(asset.symbol in described for asset in registered), 0, 0)
-        )
-    for number, delivery, rows_landed, rows_refused, news in counts:
-        if rows_landed or news:
+        rows, landed = asset_file.rows.num_rows, sum(asset.symbol in described for asset in registered)
+        told.append((asset_file, Account(len(told) + 1, rows, landed, rows - landed, 0, 0)))
+    for delivery, counted in told:
+        if counted.has_news:
             con.execute(
                 """
                 insert into raw.batches by name
@@ -350,9 +354,9 @@ def _write_batches(
                     $rows_quarantined as rows_quarantined, $loaded_at as loaded_at
                 """,
                 batch._asdict()
-                | {"number": number, "vendor": delivery.vendor, "source": delivery.source}
-                | {"payload_hash": delivery.payload_hash, "rows_seen": delivery.rows.num_rows}
-                | {"rows_landed": rows_landed, "rows_quarantined": rows_refused},
+                | {"number": counted.payload_number, "vendor": delivery.vendor, "source": delivery.source}
+                | {"payload_hash": delivery.payload_hash, "rows_seen": counted.rows_seen}
+                | {"rows_landed": counted.rows_landed, "rows_quarantined": counted.rows_quarantined},
             )
 
 

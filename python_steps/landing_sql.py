@@ -7,8 +7,8 @@ Each vendor's versions of a bar are a chain of their own; the vendor in force sa
 # A row that names no vendor speaks for the vendor in force of its asset. Sessions are those of the feed,
 # where it has others than the asset. A row that has only instants belongs to the session in which the middle
 # of its period lies, because vendors differ by hours on where a day of currencies or coins begins.
-DATED = """
-create temp table landing_dated as
+PLACED = """
+create temp table landing_placed as
 with calendar as (
     select venue, session_date::date as session_date, opened_at::timestamp as opened_at,
         closed_at::timestamp as closed_at
@@ -27,7 +27,7 @@ spoken as (
         ) as vendor
     from landing_rows
     join landing_payloads using (payload_number)
-    left join raw.asset_vendors as in_force using (symbol)
+    left join raw.asset_vendors as in_force on in_force.symbol = landing_rows.symbol
 ),
 told as (
     select payload_number, row_number, spoken.symbol, coalesce(feeds.venue, assets.venue) as venue,
@@ -66,8 +66,25 @@ select placed.* exclude (session_opened_at, session_closed_at, middle),
     coalesce(told_known_at, closed_at + lag) as available_at,
     close is not null and isfinite(close) and coalesce(isfinite(open), true)
         and coalesce(isfinite(high), true) and coalesce(isfinite(low), true) as is_finite,
-    calendar_from, calendar_to
-from placed join venues using (venue)
+    calendar_from, calendar_to,
+    coalesce(
+        coalesce(session_date, told_opened_at::date) >= asked_from
+        and coalesce(session_date, told_opened_at::date) < asked_until,
+        true
+    ) as is_asked
+from placed
+join venues using (venue)
+join landing_payloads using (payload_number)
+"""
+
+# A vendor may tell of sessions that nobody asked for: they stay in its payload.
+DATED = "create temp table landing_dated as select * exclude (is_asked) from landing_placed where is_asked"
+
+UNREADABLE = """
+create temp table landing_unreadable as
+select landing_not_read.*,
+    coalesce(session_date >= asked_from and session_date < asked_until, true) as is_asked
+from landing_not_read join landing_payloads using (payload_number)
 """
 
 # Rows of one payload that tell of the same bar at the same time: the first of equal ones may stay,
@@ -104,7 +121,7 @@ SAME_VALUES = " and ".join(
     for name in ("opened_at", "closed_at", "open", "high", "low", "close", "volume")
 )
 
-# A row refused for its time that has been landed since is no news.
+# A row refused for its time that has been landed since is no news. What could not even be read comes with it.
 REFUSED = f"""
 create temp table landing_refused as
 with refused as (
@@ -124,11 +141,17 @@ with refused as (
         where theirs.symbol = ours.symbol and theirs.session_date = ours.session_date
             and theirs.vendor = ours.vendor and {SAME_VALUES}
     )
+    union all
+    select payload_number, row_number, asked_symbol, session_date, reason, detail, vendor, source, row_json
+    from landing_unreadable
+    join landing_payloads using (payload_number)
+    where is_asked
 )
 select *, not exists (
     from raw.quarantined_bars as earlier
     where earlier.row_json = refused.row_json and earlier.reason = refused.reason
-        and earlier.source = refused.source
+        and earlier.vendor = refused.vendor and earlier.symbol is not distinct from refused.symbol
+        and earlier.session_date is not distinct from refused.session_date
 ) as is_new
 from refused
 """
@@ -236,4 +259,46 @@ join first_batches using (symbol, batch_id)
 left join study_feeds using (symbol, vendor)
 group by batch_id, symbol
 order by symbol
+"""
+
+# What became of each row of a payload. Each count is taken where rows of its kind are, so that a row which a
+# join has lost or doubled is missed here.
+ACCOUNTS = """
+with landed as (
+    select payload_number, count(*) as rows_landed, count(*) filter (version > 1) as rows_restated
+    from landing_versions
+    group by all
+),
+refused as (
+    select payload_number, count(distinct row_number) as rows_quarantined, count(*) filter (is_new) as news
+    from landing_refused
+    group by all
+),
+kept as (
+    select payload_number, row_number from landing_versions
+    union all
+    select payload_number, row_number from landing_refused
+),
+unchanged as (
+    select payload_number, count(*) as rows_unchanged
+    from landing_dated anti join kept using (payload_number, row_number)
+    group by all
+),
+others as (
+    select payload_number, count(*) as rows_not_asked
+    from (
+        select payload_number from landing_placed where not is_asked
+        union all
+        select payload_number from landing_unreadable where not is_asked
+    )
+    group by all
+)
+select payload_number, rows_seen, coalesce(rows_landed, 0), coalesce(rows_unchanged, 0),
+    coalesce(rows_quarantined, 0), coalesce(rows_not_asked, 0), coalesce(rows_restated, 0), coalesce(news, 0)
+from landing_payloads
+left join landed using (payload_number)
+left join unchanged using (payload_number)
+left join refused using (payload_number)
+left join others using (payload_number)
+order by payload_number
 """

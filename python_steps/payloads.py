@@ -81,3 +81,12 @@ class ParsedPayload:
     rows: pa.Table
     refused: pa.Table = field(default_factory=REFUSED.empty_table)
     actions: pa.Table = field(default_factory=ACTIONS.empty_table)
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A payload with what it holds, and the request it answers: a vendor may tell of more than was asked."""
+
+    request: VendorRequest
+    payload: VendorPayload
+    parsed: ParsedPayload

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from python_steps.adapters.file import ADJUSTMENTS, VENDOR
 from python_steps.errors import InputError
+from python_steps.payloads import Answered
 
 CASH = "CASH"
 
@@ -30,13 +31,19 @@ from raw.assets semi join (select symbol, max(batch_id) as batch_id from raw.ass
 class Delivery:
     """Rows of one payload, with the columns of file.BARS (or file.ASSETS) after `row_number`.
 
-    `vendor` is used where a row names none.
+    `vendor` is used where a row names none. `answered` is what a vendor sent; a file has none.
     """
 
     rows: pa.Table
     payload_hash: str
     source: str
     vendor: str = VENDOR
+    answered: Answered | None = None
+
+    @property
+    def rows_seen(self) -> int:
+        """How many rows the payload has, those that could not be read included."""
+        return self.rows.num_rows + (self.answered.parsed.refused.num_rows if self.answered else 0)
 
 
 class Asset(NamedTuple):

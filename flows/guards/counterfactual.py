@@ -214,6 +214,7 @@ def told_by(until: dt.datetime) -> dict[str, str]:
     return {
         "raw.batches": "from told.raw.batches",
         "raw.bars": f"from told.raw.bars where {known}",
+        "raw.actions": f"from told.raw.actions where {known}",
         "raw.quarantined_bars": f"from told.raw.quarantined_bars where {known}",
         "raw.asset_vendors": "from told.raw.asset_vendors",
         "raw.assets": f"from told.raw.assets where known_at is null or {known}",

@@ -186,11 +186,7 @@ def clocks(where: Where) -> Seen:
     name, words = name_of(node), words_of(node.func)
     if name in {"now", "utcnow", "today"} and isinstance(node.func, ast.Attribute):
         yield "loader_clock", node, f"a clock: {said(node)}"
-    if (
-        name in {"time", "time_ns", "perf_counter"}
-        and "time" in words
-        and isinstance(node.func, ast.Attribute)
-    ):
+    if name in {"time", "time_ns", "perf_counter"} and _is_of_time(where, node.func):
         yield "loader_clock", node, f"a clock: {said(node)}"
     if name == "datetime64" and node.args and is_value(node.args[0], "now", "today"):
         yield "loader_clock", node, f"a clock: {said(node)}"
@@ -207,6 +203,13 @@ def clocks(where: Where) -> Seen:
         yield "build_state", node, f"dice without a seed: {said(node)}"
     if is_value(keyword(node, "random_state"), None):
         yield "build_state", node, f"dice without a seed: {said(node)}"
+
+
+def _is_of_time(where: Where, function: ast.expr) -> bool:
+    """Whether it is the module time's, by any name: the time of day of an instant is no clock."""
+    imported = [part for part in ast.walk(where.tree) if isinstance(part, ast.Import)]
+    modules = {alias.asname for part in imported for alias in part.names if alias.name == "time"}
+    return isinstance(function, ast.Attribute) and name_of(function.value) in {"time", *modules}
 
 
 def _is_local(where: Where, name: str) -> bool:

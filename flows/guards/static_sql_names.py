@@ -9,8 +9,8 @@ from flows.guards.static_sql_facts import (
 )
 from flows.guards.static_sql_scopes import Reader, Use
 
-PROFITS = {"order_returns", "order_fills", "order_exits", "strategy_pnl", "in_sample_pnl", "window_metrics",
-           "span_sums", "block_sums", "settled_spans", "portfolio_returns"}  # fmt: skip
+PROFITS = {"order_returns", "order_fills", "order_exits", "strategy_pnl", "booked_pnl", "in_sample_pnl",
+           "window_metrics", "span_sums", "block_sums", "settled_spans", "portfolio_returns"}  # fmt: skip
 
 
 HELD = {"positions", "scores", "readings", "forecasts", "steps.forecasts"}

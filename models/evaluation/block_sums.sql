@@ -15,11 +15,10 @@ with
             pnl.net_return,
             pnl.turnover,
             pnl.is_trade
-        from {{ ref("strategy_pnl") }} as pnl
+        from {{ ref("booked_pnl") }} as pnl
         inner join
             (select distinct clock, block_length from {{ ref("laid_plans") }}) as lengths
             on lengths.clock = pnl.clock
-        where pnl.status = 'filled'
     ),
     in_sample as (
         select

@@ -17,8 +17,7 @@ with
             turnover,
             is_trade,
             known_at
-        from {{ ref("strategy_pnl") }}
-        where status = 'filled'
+        from {{ ref("booked_pnl") }}
         union all
         select
             clock,

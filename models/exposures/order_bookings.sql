@@ -7,8 +7,10 @@ with
             exposures.portfolio,
             exposures.symbol,
             exposures.decision_at,
+            coalesce(lag(exposures.target_units) over by_order, exposures.held_units) as units_before,
             exposures.target_units
             - coalesce(lag(exposures.target_units) over by_order, exposures.held_units) as change_of_units,
+            fills.fill_session,
             fills.fill_index,
             fills.cost_rate,
             fills.known_at as fill_known_at
@@ -30,6 +32,9 @@ select
     orders.symbol,
     orders.decision_at,
     decisions.decision_at as booked_at,
+    orders.fill_session,
+    orders.fill_index,
+    orders.units_before,
     orders.change_of_units,
     orders.change_of_units * (marks.mark_index - orders.fill_index) as gross,
     abs(orders.change_of_units) * orders.fill_index * orders.cost_rate as cost,

@@ -1,6 +1,6 @@
 -- What each portfolio earned from decision to decision, computed again from published units, marks and fills:
--- one row per portfolio and decision_at. Units before times the change of mark, plus what orders booked, less
--- cost.
+-- one row per portfolio and decision_at. Units before times the change of mark, plus what orders booked and
+-- what actions told late brought, less cost.
 with
     held as (
         select
@@ -34,6 +34,11 @@ with
         from {{ ref("order_bookings") }}
         group by portfolio, booked_at
     ),
+    late as (
+        select portfolio, decision_at, sum(gross order by symbol, session_date, told_at) as gross
+        from {{ ref("late_bookings") }}
+        group by portfolio, decision_at
+    ),
     closed as (
         select portfolio, decision_at, 0.0::double as gross, sum(cost order by symbol) as cost
         from {{ ref("closing_sales") }}
@@ -43,12 +48,13 @@ with
         select
             decisions.portfolio,
             decisions.decision_at,
-            coalesce(held.gross, 0) + coalesce(booked.gross, 0) as gross,
+            coalesce(held.gross, 0) + coalesce(booked.gross, 0) + coalesce(late.gross, 0) as gross,
             coalesce(booked.cost, 0) + coalesce(closed.cost, 0) as cost
         from {{ ref("decisions") }} as decisions
         left join held on held.portfolio = decisions.portfolio and held.decision_at = decisions.decision_at
         left join
             booked on booked.portfolio = decisions.portfolio and booked.decision_at = decisions.decision_at
+        left join late on late.portfolio = decisions.portfolio and late.decision_at = decisions.decision_at
         left join
             closed on closed.portfolio = decisions.portfolio and closed.decision_at = decisions.decision_at
     ),

@@ -1,15 +1,15 @@
--- Every rolling sum, deviation and extreme that signals need, computed once: one row per symbol and
--- session_date. A week, month, quarter and year are counted in the asset's own bars, so a year is 252 for a
--- stock and 365 for a coin.
+-- Every rolling sum, deviation and extreme that signals need, computed once, of total returns and of prices
+-- without splits: one row per symbol and session_date. A week, month, quarter and year are counted in the
+-- asset's own bars, so a year is 252 for a stock and 365 for a coin.
 with
     measured as (
         select
             bars.*,
             ln(bars.close) as log_close,
             case when assets.adjustment = 'none' then bars.close_base end as price_level,
-            greatest(bars.log_return_base, 0) as gain,
-            greatest(- bars.log_return_base, 0) as loss,
-            case when abs(bars.normalised_return) >= 2 then sign(bars.log_return_base) else 0 end as shock,
+            greatest(bars.log_total_return, 0) as gain,
+            greatest(- bars.log_total_return, 0) as loss,
+            case when abs(bars.normalised_return) >= 2 then sign(bars.log_total_return) else 0 end as shock,
             classes.bars_per_week,
             classes.bars_per_month,
             classes.bars_per_quarter,
@@ -30,13 +30,13 @@ with
             count(*) over past_quarter >= bars_per_quarter as has_quarter,
             count(*) over past_month >= bars_per_month as has_month,
             count(*) over past_fortnight >= 14 as has_fortnight,
-            {{ exact_sum("log_return_base", "past_week") }} as log_return_week,
-            {{ exact_sum("log_return_base", "past_month") }} as log_return_month,
-            {{ exact_sum("log_return_base", "past_quarter") }} as log_return_quarter,
-            {{ exact_sum("log_return_base", "past_year") }} as log_return_year,
-            {{ exact_deviation("log_return_base", "past_month") }} as deviation_month,
-            {{ exact_deviation("log_return_base", "past_quarter") }} as deviation_quarter,
-            {{ exact_deviation("log_return_base", "past_year") }} as deviation_year,
+            {{ exact_sum("log_total_return", "past_week") }} as log_return_week,
+            {{ exact_sum("log_total_return", "past_month") }} as log_return_month,
+            {{ exact_sum("log_total_return", "past_quarter") }} as log_return_quarter,
+            {{ exact_sum("log_total_return", "past_year") }} as log_return_year,
+            {{ exact_deviation("log_total_return", "past_month") }} as deviation_month,
+            {{ exact_deviation("log_total_return", "past_quarter") }} as deviation_quarter,
+            {{ exact_deviation("log_total_return", "past_year") }} as deviation_year,
             {{ exact_mean("log_close", "past_month") }} as log_close_mean_month,
             {{ exact_deviation("log_close", "past_month") }} as log_close_deviation_month,
             {{ exact_sum("gain", "past_fortnight") }} as gain_14d,

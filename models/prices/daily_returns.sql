@@ -1,5 +1,5 @@
--- Return of each close over the one before it, in its own and in the base currency:
--- one row per symbol and session_date.
+-- Return of each close over the one before it, in its own and in the base currency, and with dividends:
+-- one row per symbol and session_date. Signals and profits are made of total returns.
 select
     symbol,
     session_date,
@@ -8,7 +8,7 @@ select
     log_return,
     simple_return_base,
     log_return_base,
-    simple_return_base as total_return,
+    total_return,
     normalised_return,
     known_at
 from {{ ref("vintage_returns") }}

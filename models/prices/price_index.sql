@@ -1,6 +1,7 @@
--- Chained base-currency returns, each as it was first known, so that levels of two vintages are never
--- compared: one row per symbol and session_date that did not come late. Only ratios mean something.
+-- Chained total returns in the base currency, each as it was first known, so that levels of two vintages are
+-- never compared: one row per symbol and session_date that did not come late. Only ratios mean something.
 -- A bar that is late only because a later one came with it is a link: the later one's return begins at it.
+-- An action told late changes no level; late_actions says what it is worth to who held the asset through it.
 with
     chained as (
         select
@@ -9,7 +10,7 @@ with
             bars.is_late,
             bars.close_base,
             exp(
-                sum({{ exact("coalesce(bars.log_return_base, 0)") }}) over (
+                sum({{ exact("coalesce(bars.log_total_return, 0)") }}) over (
                     partition by bars.symbol
                     order by bars.session_date
                     rows between unbounded preceding and current row

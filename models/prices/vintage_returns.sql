@@ -1,5 +1,6 @@
 -- Returns of each vintage against their usual size: one row per symbol, vintage and session_date with a bar
--- before it. The size is that of the 20 bars before, never of the bar itself.
+-- before it. The size is that of the 20 bars before, never of the bar itself. Prices are put on the scale of
+-- the vintage's first share, so that a split is no move.
 select
     symbol,
     vintage,
@@ -7,22 +8,24 @@ select
     session_date,
     is_own,
     is_late,
-    high,
-    low,
-    close,
+    high * shares as high,
+    low * shares as low,
+    close * shares as close,
     close_base,
     volume,
     simple_return,
     log_return,
     simple_return_base,
     log_return_base,
+    total_return,
+    log_total_return,
     case
-        when count(log_return_base) over past_month = 20
-        then log_return_base / nullif({{ exact_deviation("log_return_base", "past_month") }}, 0)
+        when count(log_total_return) over past_month = 20
+        then log_total_return / nullif({{ exact_deviation("log_total_return", "past_month") }}, 0)
     end as normalised_return,
     version_known_at,
     known_at
 from {{ ref("vintage_prices") }}
 window
     past_month as (partition by symbol, vintage order by bar_number rows between 20 preceding and 1 preceding)
-qualify log_return_base is not null
+qualify log_total_return is not null

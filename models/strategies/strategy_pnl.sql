@@ -1,6 +1,6 @@
 -- Profit of each strategy on each asset, fill to fill: one row per clock, strategy, symbol and decision_at,
--- once its order is settled and, where it was filled, its exit is known. The notional is 1 again at each
--- fill.
+-- once its order is settled and, where it was filled, its exit is known; and one more, `corrected`, for each
+-- time that it turns out to have been another. The notional is 1 again at each fill.
 with
     filled as (
         select
@@ -78,3 +78,29 @@ inner join
     and positions.symbol = fills.symbol
     and positions.decision_at = fills.decision_at
 where fills.status <> 'filled'
+union all
+select
+    positions.clock,
+    positions.strategy,
+    positions.symbol,
+    positions.decision_at,
+    positions.decision_number,
+    positions.position,
+    null as fill_at,
+    null as fill_price,
+    null as exit_at,
+    null as exit_price,
+    corrections.unit_return,
+    positions.position * corrections.unit_return as gross_return,
+    0.0::double as turnover,
+    0.0::double as cost,
+    positions.position * corrections.unit_return as net_return,
+    false as is_trade,
+    'corrected' as status,
+    corrections.known_at
+from {{ ref("return_corrections") }} as corrections
+inner join
+    {{ ref("positions") }} as positions
+    on positions.clock = corrections.clock
+    and positions.symbol = corrections.symbol
+    and positions.decision_at = corrections.decision_at

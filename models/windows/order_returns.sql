@@ -1,35 +1,97 @@
--- Return of one unit from each fill to its exit, in the base currency: one row per clock, symbol and
--- decision_at of a filled order, once the exit is known. Both prices are those of the vintage in which
--- the exit first appeared, so no back-adjusted level is compared across vintages.
+-- Return of one unit from each fill to its exit, in the base currency, dividends among it: one row per clock,
+-- symbol and decision_at of a filled order, once the exit is known. Where a feed is not adjusted, both prices
+-- are the first prints, which were paid; else those of the vintage in which the exit first appeared, so that
+-- no back-adjusted level is compared across vintages. Splits and dividends between are those known by then.
+with
+    trips as (
+        select
+            fills.clock,
+            fills.symbol,
+            fills.decision_at,
+            fills.decision_number,
+            fills.fill_session,
+            fills.fill_at,
+            case
+                when assets.adjustment = 'none' then fills.fill_price else entry.fill_price
+            end as fill_price,
+            case
+                when assets.adjustment = 'none' then fills.fill_fx_rate else entry.fill_fx_rate
+            end as fill_fx_rate,
+            exits.exit_session,
+            exits.exit_at,
+            case when exits.is_closing then exit.close else exit.fill_price end as exit_price,
+            case when exits.is_closing then exit.fx_rate else exit.fill_fx_rate end as exit_fx_rate,
+            exit.is_notional,
+            fills.cost_rate,
+            exits.is_closing,
+            greatest(fills.known_at, exits.known_at) as known_at
+        from {{ ref("order_exits") }} as exits
+        inner join
+            {{ ref("order_fills") }} as fills
+            on fills.clock = exits.clock
+            and fills.symbol = exits.symbol
+            and fills.decision_at = exits.decision_at
+        inner join {{ ref("assets") }} as assets on assets.symbol = exits.symbol
+        inner join
+            {{ ref("vintage_prices") }} as entry
+            on entry.symbol = exits.symbol
+            and entry.vintage = exits.exit_vintage
+            and entry.session_date = fills.fill_session
+        inner join
+            {{ ref("vintage_prices") }} as exit
+            on exit.symbol = exits.symbol
+            and exit.vintage = exits.exit_vintage
+            and exit.session_date = exits.exit_session
+    ),
+    told as (
+        select
+            trips.* exclude (known_at),
+            vintages.vintage,
+            greatest(trips.known_at, vintages.known_at) as known_at
+        from trips
+        asof join
+            {{ ref("vintages") }} as vintages
+            on vintages.symbol = trips.symbol
+            and trips.known_at >= vintages.from_at
+    )
 select
-    fills.clock,
-    fills.symbol,
-    fills.decision_at,
-    fills.decision_number,
-    fills.fill_session,
-    fills.fill_at,
-    entry.fill_price,
-    exits.exit_session,
-    exits.exit_at,
-    case when exits.is_closing then exit.close else exit.fill_price end as exit_price,
-    case when exits.is_closing then exit.close_base else exit.fill_price_base end / entry.fill_price_base
-    - 1 as unit_return,
-    fills.cost_rate,
-    exits.is_closing,
-    greatest(fills.known_at, exits.known_at) as known_at
-from {{ ref("order_exits") }} as exits
-inner join
-    {{ ref("order_fills") }} as fills
-    on fills.clock = exits.clock
-    and fills.symbol = exits.symbol
-    and fills.decision_at = exits.decision_at
-inner join
-    {{ ref("vintage_prices") }} as entry
-    on entry.symbol = exits.symbol
-    and entry.vintage = exits.exit_vintage
-    and entry.session_date = fills.fill_session
-inner join
-    {{ ref("vintage_prices") }} as exit
-    on exit.symbol = exits.symbol
-    and exit.vintage = exits.exit_vintage
-    and exit.session_date = exits.exit_session
+    told.clock,
+    told.symbol,
+    told.decision_at,
+    told.decision_number,
+    told.fill_session,
+    told.fill_at,
+    told.fill_price,
+    told.fill_fx_rate,
+    told.exit_session,
+    told.exit_at,
+    told.exit_price,
+    told.exit_fx_rate,
+    case
+        when told.is_notional
+        then
+            {{
+                notional_return(
+                    "told.fill_price", "told.exit_price", "told.fill_fx_rate", "told.exit_fx_rate"
+                )
+            }}
+        else
+            {{ worth_of_a_share("told.exit_price", "bought", "sold") }}
+            * told.exit_fx_rate
+            / (told.fill_price * told.fill_fx_rate)
+            - 1
+    end as unit_return,
+    told.cost_rate,
+    told.is_closing,
+    greatest(told.known_at, bought.known_at, sold.known_at) as known_at
+from told
+asof left join
+    {{ ref("vintage_actions") }} as bought
+    on bought.symbol = told.symbol
+    and bought.vintage = told.vintage
+    and told.fill_session >= bought.ex_date
+asof left join
+    {{ ref("vintage_actions") }} as sold
+    on sold.symbol = told.symbol
+    and sold.vintage = told.vintage
+    and told.exit_session >= sold.ex_date

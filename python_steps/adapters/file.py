@@ -1,4 +1,4 @@
-"""Bars and assets from a user's CSV or Parquet file."""
+"""Bars, assets, corporate actions and holdings from a user's CSV or Parquet file."""
 
 import hashlib
 import io
@@ -45,6 +45,14 @@ ASSETS = {
     "adjustment": "text",
 }
 ADJUSTMENTS = ("none", "splits", "splits_and_dividends")
+ACTIONS = {
+    "symbol": "text",
+    "ex_date": "day",
+    "kind": "text",
+    "value": "number",
+    "known_at": "instant",
+    "vendor": "text",
+}
 HOLDINGS = {"symbol": "text", "weight": "number"}
 # What a file may call a column, by preference; all else goes by its own name.
 NAMES_IN_FILES = {"session_date": ("date", "session_date"), "vendor": ("vendor", "source")}
@@ -75,7 +83,7 @@ class Payload:
 class Parsed:
     """Rows of a payload in file order, and the columns of the file that nothing reads.
 
-    `rows` has `row_number` (1 for the first row of data) and then the columns of BARS or ASSETS;
+    `rows` has `row_number` (1 for the first row of data) and then the columns of BARS, ASSETS or ACTIONS;
     what the file lacks is null.
     """
 
@@ -141,6 +149,25 @@ def parse_assets(payload: Payload) -> Parsed:
     _refuse_first(
         payload.name, con, "member_from >= member_until", "'member_until' is not after 'member_from'"
     )
+    return Parsed(rows, _ignored(table, places))
+
+
+def parse_actions(payload: Payload) -> Parsed:
+    """Corporate actions of a payload; `known_at` and `vendor` may be null.
+
+    Raises InputError with file, row and column: as `parse`, and a row without symbol, ex_date, kind or value.
+    """
+    table = _read(payload)
+    places = _places(payload.name, table, ACTIONS)
+    needed = ["symbol", "ex_date", "kind", "value"]
+    _require(payload.name, places, table, needed)
+    con = warehouse.connect(":memory:")
+    rows = _typed(payload.name, con, table, places, ACTIONS)
+    for column in needed:
+        expected = EXPECTED[ACTIONS[column]]
+        _refuse_first(
+            payload.name, con, f"{column} is null", f"column '{column}' is empty; expected {expected}"
+        )
     return Parsed(rows, _ignored(table, places))
 
 

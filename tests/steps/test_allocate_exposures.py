@@ -107,6 +107,7 @@ def make_fills(rng, at, symbols, classes, index):
                     "fill_index": index[row, place] * (1 + rng.normal(0, 0.003)) if filled else None,
                     "cost_rate": COSTS[classes[place]] if filled else None,
                     "known_at": at[row + later],
+                    "fill_session": at[row + 1].normalize(),
                 }
             )
     return pd.DataFrame(rows)

@@ -47,6 +47,7 @@ RUNS = (
 # An adjusted feed multiplies all bars before the ex-date by the factor: ex-date, factor, when it did so.
 SPLIT = ("BBB", dt.date(2017, 6, 5), 0.8, dt.datetime(2017, 6, 7, 11))
 DIVIDEND = ("CCC", dt.date(2017, 5, 16), 0.97, dt.datetime(2017, 5, 16, 11))
+ADJUSTED = {SPLIT[0]: "splits", DIVIDEND[0]: "splits_and_dividends"}
 RESTATED = ("AAA", dt.date(2017, 2, 14), 1.08, dt.datetime(2017, 6, 14, 15, 30))
 RATE_RESTATED = ("EUR-USD", dt.date(2017, 3, 1), 0.99, dt.datetime(2017, 7, 5, 12))
 LATE = ("EUR-USD", dt.date(2017, 4, 11), dt.datetime(2017, 6, 28, 16, 40))
@@ -298,6 +299,7 @@ def _assets_file(folder: Path, number: int) -> Path | None:
         return None
     rows = [
         {"symbol": symbol, "asset_class": kind.asset_class, "venue": kind.venue, "currency": kind.currency}
+        | {"adjustment": ADJUSTED.get(symbol, "none")}
         | ({"member_from": ENDED_FROM} if symbol == ENDED[0] else {})
         | ({"member_until": ENDED[1], "known_at": ENDED[2]} if symbol == ENDED[0] and number else {})
         for symbol, kind in bars.ASSETS.items()

@@ -8,8 +8,11 @@ with
             limits.* exclude (asset_class),
             {{ log_distance("bars.close", ["bars.close_before", "bars.level_week", "bars.level_quarter"]) }}
             as jump,
-            {{ log_distance("1 / bars.close", ["bars.close_before", "bars.level_week", "bars.level_quarter"]) }}
-            as inverted_jump,
+            {{
+                log_distance(
+                    "1 / bars.close", ["bars.close_before", "bars.level_week", "bars.level_quarter"]
+                )
+            }} as inverted_jump,
             greatest(
                 ln(bars.high / greatest(bars.close, bars.close_before, bars.level_week)),
                 ln(least(bars.close, bars.close_before, bars.level_week) / bars.low)

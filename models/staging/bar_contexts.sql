@@ -36,6 +36,7 @@ with
         select
             visible.*,
             lag(visible.close) over by_bar as close_before,
+            lag(visible.session_date) over by_bar as session_before,
             first_own.bar_number as first_own_number,
             abs(ln(visible.close / lag(visible.close) over by_bar)) as move,
             case
@@ -58,6 +59,7 @@ select
     close,
     volume,
     close_before,
+    session_before,
     median(close) over before_week as level_week,
     median(close) over before_quarter as level_quarter,
     case when count(move) over before_quarter >= 20 then median(move) over before_quarter end as usual_move,

@@ -39,11 +39,11 @@ with
             {{ ref("stg_actions") }} as actions
             on actions.symbol = suspects.symbol
             and actions.ex_date <= suspects.session_date
-            and actions.ex_date > suspects.session_date - interval 5 day
+            and actions.ex_date > suspects.session_before
         where
             actions.kind = 'split'
             and suspects.reason in ('spike', 'split_like')
-            and abs(ln(suspects.close * actions.value / suspects.level)) < suspects.spike_limit
+            and abs(ln(suspects.close * actions.value / suspects.close_before)) < suspects.spike_limit
         union all
         select
             suspects.symbol,

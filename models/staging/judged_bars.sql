@@ -49,6 +49,8 @@ select
         then 'stale_feed'
     end as reason,
     close,
+    close_before,
+    session_before,
     level_week,
     jump,
     spike_limit,

@@ -6,6 +6,8 @@ select
     version,
     reason,
     close,
+    close_before,
+    session_before,
     level_week as level,
     jump,
     spike_limit,

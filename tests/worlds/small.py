@@ -46,7 +46,8 @@ RUNS = (
     dt.datetime(2017, 11, 30, 22),
 )
 
-# The events, and when each became known. All but the hole are told by the second landing.
+# The events, and when each became known. All but the hole and the last split are told by the second
+# landing.
 # An adjusted feed multiplies all bars before the ex-date by the factor: ex-date, factor, when it did so.
 SPLIT = ("BBB", dt.date(2017, 6, 5), 0.8, dt.datetime(2017, 6, 7, 11))
 DIVIDEND = ("CCC", dt.date(2017, 5, 16), 0.97, dt.datetime(2017, 5, 16, 11))
@@ -62,7 +63,7 @@ PRICES = ["open", "high", "low", "close"]
 # Of feeds that are not adjusted: symbol, ex-date, kind, value, and when it was told.
 SPLIT_IN_TIME = ("AAA", dt.date(2017, 4, 18), "split", 2.0, dt.datetime(2017, 3, 20, 12))
 DIVIDEND_IN_TIME = ("AAA", dt.date(2017, 5, 23), "dividend", 1.5, None)  # on its ex-date, as most feeds do
-SPLIT_TOLD_LATE = ("AAA", dt.date(2017, 8, 29), "split", 1.25, dt.datetime(2017, 8, 31, 12))
+SPLIT_TOLD_LATE = ("AAA", dt.date(2017, 10, 10), "split", 1.25, dt.datetime(2017, 10, 12, 12))
 DIVIDEND_TOLD_LATE = ("AAA", dt.date(2017, 6, 27), "dividend", 0.5, dt.datetime(2017, 6, 29, 12))
 DIVIDEND_CORRECTED = ("AAA", dt.date(2017, 6, 27), "dividend", 0.75, dt.datetime(2017, 7, 12, 12))
 SPLIT_OF_A_SATURDAY = ("KKK-USD", dt.date(2017, 8, 19), "split", 1.25, dt.datetime(2017, 8, 21, 9))

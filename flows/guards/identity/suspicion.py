@@ -52,11 +52,12 @@ class Witnesses(NamedTuple):
 
 @dataclass
 class Suspect:
-    """A version under suspicion, the level before it, the least jump, and the verdict once there is one."""
+    """A version under suspicion, what came before it, the least jump, and the verdict once there is one."""
 
     told: Told
     reason: str
     level: float
+    before: Told
     limit: float
     is_surge: bool
     verdict: str | None = None
@@ -111,7 +112,7 @@ class Feed:
             reason = "zero_volume"
         if reason is None:
             return None
-        return Suspect(told, reason, week, limit, self._is_surge(told, volumes, levels))
+        return Suspect(told, reason, week, before[-1], limit, self._is_surge(told, volumes, levels))
 
     def _is_plain(self, told: Told, before: Told) -> bool:
         """Whether nothing can speak against it, whatever the bars before the last one say."""
@@ -238,8 +239,8 @@ def _hear_others(suspect: Suspect, witnesses: Witnesses, before: np.datetime64) 
     if told.version == 1 and suspect.reason != "zero_volume":
         at = witnesses.others.get(told.session, NEVER)
     for split in witnesses.splits if suspect.reason in JUMPS else ():
-        is_near = np.timedelta64(0, "D") <= told.session - split.ex_date < np.timedelta64(5, "D")
-        if is_near and abs(log(told.close * split.value / suspect.level)) < suspect.limit:
+        is_between = suspect.before.session < split.ex_date <= told.session
+        if is_between and abs(log(told.close * split.value / suspect.before.close)) < suspect.limit:
             at = min(at, split.known)
     if at < before:
         suspect.pass_("acquitted", max(at, told.known))

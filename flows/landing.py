@@ -81,8 +81,7 @@ def land(
             asset_file=asset_file,
         )
     if as_of is None:
-        query = "select max(as_of) from (select as_of from raw.runs union all select as_of from raw.batches)"
-        as_of = _one(con, query)
+        as_of = _last_as_of(con)
     told = list(fetched.actions if fetched else [])
     if request.actions is not None:
         payload = file_adapter.fetch(request.actions)
@@ -247,10 +246,16 @@ def _default_as_of(
     seeds: "Mapping[str, pa.Table]",
     asset_file: Delivery | None,
 ) -> dt.datetime:
-    """Where the files end, or where the last run ended if that is later."""
-    latest = latest_available_at(con, deliveries, seeds, asset_file=asset_file)
-    last = _one(con, "select max(as_of) from raw.runs")
+    """Where the files end, or the last landing or run did if that is later."""
+    latest, last = latest_available_at(con, deliveries, seeds, asset_file=asset_file), _last_as_of(con)
     return latest if last is None else max(latest, last)
+
+
+def _last_as_of(con: "duckdb.DuckDBPyConnection") -> Any:
+    """The as_of of the last landing or run; None in an empty warehouse."""
+    return _one(
+        con, "select max(as_of) from (from raw.runs select as_of union all from raw.batches select as_of)"
+    )
 
 
 def _land_policy(con: "duckdb.DuckDBPyConnection", batch_id: int, portfolio: str, policy: Policy) -> bool:

@@ -49,7 +49,7 @@ class Evidence:
     exposures: pd.DataFrame  # symbol, asset_class, weight, previous_weight
     allocation: dict[str, Any]  # the row of allocation_log
     stops: pd.DataFrame  # the rows of stop_conditions
-    excluded: list[str]  # symbols left out for their data
+    excluded: dict[str, str]  # why, by symbol left out for its data
     overfit: pd.DataFrame  # the rows of overfit_metrics
     past: pd.DataFrame
     chances: pd.DataFrame  # what each asset had on its way to a weight
@@ -85,7 +85,7 @@ def gather(
         exposures=_rows(con, EXPOSURES_SQL, portfolio, at),
         allocation=_plain(_rows(con, ALLOCATION_SQL, portfolio, at).iloc[0].to_dict()),
         stops=_rows(con, STOPS_SQL, portfolio, at),
-        excluded=_rows(con, EXCLUDED_SQL, portfolio, at).symbol.tolist(),
+        excluded=_rows(con, EXCLUDED_SQL, portfolio, at).set_index("symbol").reason.to_dict(),
         overfit=_rows(con, OVERFIT_SQL, portfolio, at),
         past=_rows(con, PAST_SQL, portfolio, at),
         chances=_rows(con, CHANCES_SQL, portfolio, at),
@@ -140,7 +140,7 @@ def exposures_document(evidence: Evidence) -> dict[str, Any]:
         },
         "diagnostics": {
             "fallback_mode": log["fallback_mode"],
-            "data_quality_excluded": evidence.excluded,
+            "data_quality_excluded": list(evidence.excluded),
             "portfolio_risk": {name: _number(log[name]) for name in ("volatility", "var_95", "es_95")},
             "stop_conditions": [_stop(stop) for stop in latched(evidence).to_dict("records")],
         },
@@ -266,7 +266,7 @@ STOPS_SQL = """
     select * from main.stop_conditions where portfolio = $portfolio and decision_at = $at order by condition
 """
 EXCLUDED_SQL = """
-    select symbol from main.data_quality
+    select symbol, reason from main.data_quality
     where portfolio = $portfolio and decision_at = $at and is_excluded
     order by symbol
 """

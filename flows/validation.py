@@ -197,6 +197,7 @@ def _data(evidence: Evidence) -> dict[str, Any]:
     return {
         "adjustment": {str(name): len(group) for name, group in universe.groupby("adjustment")},
         "ended": {str(name): int(group.sum()) for name, group in is_ended.groupby(universe["asset_class"])},
+        "excluded": evidence.excluded,
         "notes": notes,
     }
 

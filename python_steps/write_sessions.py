@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 SESSIONS = Path(__file__).parent.parent / "seeds" / "sessions.csv"
 FIRST = date(2013, 1, 1)
 LAST = date(2027, 12, 31)
+# XNAS has the hours and holidays of XNYS, and needs no calendar of its own.
+EXCHANGES = ("XETR", "XLON", "XNYS", "XTKS")
 NEW_YORK = ZoneInfo("America/New_York")
 FRANKFURT = ZoneInfo("Europe/Berlin")
 DAY = timedelta(days=1)
@@ -31,7 +33,8 @@ class Session(NamedTuple):
 
 def sessions() -> list[Session]:
     """Every session from FIRST to LAST, sorted by venue and date."""
-    return sorted([*_crypto(), *_ecb(), *_fx(), *_xnys()])
+    exchanges = (session for name in EXCHANGES for session in _exchange(name))
+    return sorted([*_crypto(), *_ecb(), *_fx(), *exchanges])
 
 
 def to_csv(rows: list[Session]) -> str:
@@ -69,12 +72,12 @@ def target_holidays(year: int) -> set[date]:
     }
 
 
-def _xnys() -> Iterator[Session]:
+def _exchange(name: str) -> Iterator[Session]:
     from exchange_calendars import get_calendar
 
-    schedule = get_calendar("XNYS", start=str(FIRST), end=str(LAST)).schedule
+    schedule = get_calendar(name, start=str(FIRST), end=str(LAST)).schedule
     for day, opened, closed in zip(schedule.index, schedule["open"], schedule["close"], strict=True):
-        yield Session("XNYS", day.date(), _utc(opened.to_pydatetime()), _utc(closed.to_pydatetime()))
+        yield Session(name, day.date(), _utc(opened.to_pydatetime()), _utc(closed.to_pydatetime()))
 
 
 def _crypto() -> Iterator[Session]:

@@ -8,6 +8,11 @@ with
             limits.* exclude (asset_class),
             {{ log_distance("bars.close", ["bars.close_before", "bars.level_week", "bars.level_quarter"]) }}
             as jump,
+            {{
+                log_distance(
+                    "1 / bars.close", ["bars.close_before", "bars.level_week", "bars.level_quarter"]
+                )
+            }} as inverted_jump,
             greatest(
                 ln(bars.high / greatest(bars.close, bars.close_before, bars.level_week)),
                 ln(least(bars.close, bars.close_before, bars.level_week) / bars.low)
@@ -32,7 +37,7 @@ select
         then 'zero_volume'
         when jump >= spike_limit and abs(abs(ln(close / level_quarter)) - ln(100)) <= unit_tolerance
         then 'unit_flip'
-        when jump >= spike_limit and abs(ln(close * level_quarter)) <= unit_tolerance
+        when jump >= spike_limit and inverted_jump <= inverted_tolerance
         then 'inverted'
         when jump >= spike_limit and {{ split_distance("close / close_before") }} <= split_tolerance
         then 'split_like'

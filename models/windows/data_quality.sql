@@ -1,5 +1,6 @@
 -- The universe of each decision and whether its data may be trusted: one row per portfolio, decision_at and
--- symbol. staleness_hours counts from the moment the first missing bar should have been known at its venue.
+-- symbol. staleness_hours counts from the moment the first missing bar should have been known at its venue,
+-- by the calendar that was known then.
 with
     members as (
         select
@@ -9,7 +10,8 @@ with
             bars.decision_at,
             bars.session_date,
             assets.venue,
-            assets.asset_class
+            assets.asset_class,
+            calendars.edition
         from {{ ref("decisions") }} as decisions
         inner join {{ ref("portfolios") }} as portfolios on portfolios.portfolio = decisions.portfolio
         inner join
@@ -17,6 +19,11 @@ with
             on bars.clock = decisions.clock
             and bars.decision_at = decisions.decision_at
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
+        inner join
+            {{ ref("calendar_editions") }} as calendars
+            on calendars.venue = assets.venue
+            and bars.decision_at >= calendars.known_from
+            and bars.decision_at < calendars.known_until
         where
             list_contains(portfolios.asset_classes, assets.asset_class)
             and (portfolios.symbols is null or list_contains(portfolios.symbols, bars.symbol))
@@ -39,10 +46,11 @@ with
             {{ ref("print_gaps") }} as gaps
             on gaps.symbol = members.symbol
             and gaps.session_date = members.session_date
-        inner join
-            {{ ref("sessions") }} as due
+        asof join
+            {{ ref("known_sessions") }} as due
             on due.venue = members.venue
-            and due.session_number = gaps.session_number + 1
+            and due.edition = members.edition
+            and members.session_date < due.session_date
     ),
     refused as (
         select distinct symbol, session_date, reason, is_suspect, known_at

@@ -1,7 +1,7 @@
 -- What became of the order of each decision: one row per clock, symbol and decision_at, once it is settled.
 -- Filled at the open of the first session from rebalance_date on, or the close where a feed has no open;
 -- superseded when a later decision fills in the same session; lapsed when the bar is unknown as the next
--- session closes.
+-- session closes. Sessions are those that the calendar had when it was decided.
 with
     orders as (
         select
@@ -11,9 +11,15 @@ with
             bars.decision_number,
             bars.rebalance_date,
             assets.venue,
+            calendars.edition,
             costs.cost_rate
         from {{ ref("decision_bars") }} as bars
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
+        inner join
+            {{ ref("calendar_editions") }} as calendars
+            on calendars.venue = assets.venue
+            and bars.decision_at >= calendars.known_from
+            and bars.decision_at < calendars.known_until
         inner join {{ ref("clocks") }} as clocks on clocks.clock = bars.clock
         inner join
             {{ ref("costs") }} as costs
@@ -29,12 +35,14 @@ with
             following.rebalance_date <= sessions.session_date as is_superseded
         from orders
         asof join
-            {{ ref("sessions") }} as sessions
+            {{ ref("known_sessions") }} as sessions
             on sessions.venue = orders.venue
+            and sessions.edition = orders.edition
             and orders.rebalance_date <= sessions.session_date
         inner join
-            {{ ref("sessions") }} as next_session
+            {{ ref("known_sessions") }} as next_session
             on next_session.venue = sessions.venue
+            and next_session.edition = sessions.edition
             and next_session.session_number = sessions.session_number + 1
         inner join
             {{ ref("clock_instants") }} as following

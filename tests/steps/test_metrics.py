@@ -80,7 +80,7 @@ def told(con: duckdb.DuckDBPyConnection, returns: np.ndarray, positions) -> None
     ).sample(frac=1, random_state=1)
     at = pd.Timestamp("2020-01-01")
     tables = {
-        "strategy_pnl": pnl,
+        "booked_pnl": pnl,
         "in_sample_pnl": pnl.assign(plan="p", window_id=0).head(0),
         "laid_plans": pd.DataFrame(
             {"clock": ["c"], "plan": ["p"], "block_length": [BLOCK], "is_compared": [False]}

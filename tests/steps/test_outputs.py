@@ -168,6 +168,7 @@ def test_a_universe_in_which_an_asset_ended_is_not_called_survivors(evidence):
     ended = evidence.universe.assign(member_until=[pd.Timestamp("2026-01-27"), *[pd.NaT] * 3])
     document = validation_document(replace(evidence, universe=ended))["validation_report"]
     assert document["data"]["ended"] == {"crypto": 0, "equity": 1, "fx": 0}
+    assert document["data"]["excluded"] == {"ETH-USD": "2 hours late"}
     assert not any("survivors" in note for note in document["data"]["notes"])
 
 

@@ -117,7 +117,7 @@ CUTS = {
     "just after the last session": LAST_BAR_KNOWN + dt.timedelta(days=2),
     "while a split is not told": SPLIT_TOLD_LATE[4] - HOUR,
     "a minute after a split is told late": SPLIT_TOLD_LATE[4] + MINUTE,
-    "while a true fall is suspect": FALL_KNOWN + HOUR,
+    "while a true fall is suspect": FALL_KNOWN + 14 * HOUR,
     "a minute after a true fall is acquitted": FALL_KNOWN + DAY + MINUTE,
 }
 

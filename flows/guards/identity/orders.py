@@ -85,10 +85,9 @@ def orders_of(priced: Priced, asset: Asset, calendar: Calendar, clock: Clock, as
         & (clock.instants[:-1] <= as_of)
         & asset.is_member(clock.instants[:-1], clock.rebalance[:-1])
     )
-    target = np.searchsorted(calendar.session, clock.rebalance[:-1])
-    number = np.flatnonzero(may_hold & (target < len(calendar.session) - 1))
-    target, stands_on = target[number], stands_on[number]
-    session, lapses = calendar.session[target], calendar.closed[target + 1]
+    session, lapses = _addressed(calendar, clock)
+    number = np.flatnonzero(may_hold & (lapses < NEVER))
+    session, lapses, stands_on = session[number], lapses[number], stands_on[number]
     sold = prints.session[priced.timely]
     place = np.minimum(np.searchsorted(sold, session), len(sold) - 1)
     bar = priced.timely[place]
@@ -112,6 +111,17 @@ def orders_of(priced: Priced, asset: Asset, calendar: Calendar, clock: Clock, as
         np.where(is_filled, bar, -1),
         known,
     )
+
+
+def _addressed(calendar: Calendar, clock: Clock) -> tuple[np.ndarray, np.ndarray]:
+    """The session that each decision is for, by the calendar it knew, and when the one after that closes."""
+    session = clock.rebalance[:-1].copy()
+    lapses = np.full(len(session), NEVER)
+    for is_known, known in calendar.as_known(clock.instants[:-1]):
+        target = np.searchsorted(known.session, clock.rebalance[:-1])
+        place = np.flatnonzero(is_known & (target < len(known.session) - 1))
+        session[place], lapses[place] = known.session[target[place]], known.closed[target[place] + 1]
+    return session, lapses
 
 
 def _to_the_close(priced: Priced, bar: np.ndarray, price: np.ndarray) -> np.ndarray:

@@ -243,8 +243,11 @@ def _chained(
         one.actions, one.session, one.printed, timely, one.seen("close", np.arange(len(rate)), one.until)
     )
     bare = Priced(one, rate, following, timely, np.ones(len(timely)), late, is_notional, is_inverse)
-    last, now = timely[:-1], timely[1:]
+    # A bar told at once with a later one is a link: a pair on a notional does not gain both moves in one.
+    linked = np.flatnonzero(~one.is_cut & np.isfinite(rate))
+    last, now = linked[:-1], linked[1:]
     until = one.until[now]
     worth = one.held(last, now, until).worth(one.seen("close", now, until))
     growth = bare.growth(worth, one.seen("close", last, until), rate[now] / rate[last])
-    return replace(bare, level=np.cumprod(np.append(np.ones(min(len(timely), 1)), growth)))
+    level = np.cumprod(np.append(np.ones(min(len(linked), 1)), growth))
+    return replace(bare, level=level[np.isin(linked, timely)])

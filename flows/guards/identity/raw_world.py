@@ -2,8 +2,8 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,12 +18,24 @@ HORIZON = dt.timedelta(days=30)  # of a clock past as_of: enough for every order
 
 @dataclass(frozen=True)
 class Calendar:
-    """Sessions of one venue in order; a bar of a session should be known by `due`."""
+    """Sessions of one venue in order; a bar of a session should be known by `due`.
+
+    `editions` are the calendars known at one time or another, each with the instant from which it was; the
+    last of them is this one.
+    """
 
     session: np.ndarray
     opened: np.ndarray
     closed: np.ndarray
     due: np.ndarray
+    editions: "tuple[tuple[np.datetime64, Calendar], ...]" = ()
+
+    def as_known(self, instants: np.ndarray) -> "Iterator[tuple[np.ndarray, Calendar]]":
+        """Which of the instants knew which calendar; every instant stands in one of the masks."""
+        froms = np.array([known_from for known_from, _ in self.editions])
+        number = np.searchsorted(froms, instants, side="right") - 1
+        for place, (_, calendar) in enumerate(self.editions):
+            yield number == place, calendar
 
 
 @dataclass(frozen=True)
@@ -200,17 +212,29 @@ def _study(con: duckdb.DuckDBPyConnection, batch_until: int) -> dict[str, list[d
 def _calendars(study: Mapping[str, list[dict[str, Any]]]) -> dict[str, Calendar]:
     found = {}
     for venue in study["venues"]:
-        rows = sorted(
-            (row["session_date"], row["opened_at"], row["closed_at"])
-            for row in study["sessions"]
-            if row["venue"] == venue["venue"]
+        lag = np.timedelta64(int(venue["lag_minutes"]), "m")
+        rows, changes = (
+            [row for row in study[seed] if row["venue"] == venue["venue"]]
+            for seed in ("sessions", "calendar_changes")
         )
-        opened = np.array([opened_at for _, opened_at, _ in rows], "datetime64[us]")
-        closed = np.array([closed_at for _, _, closed_at in rows], "datetime64[us]")
-        due = closed + np.timedelta64(int(venue["lag_minutes"]), "m")
-        session = np.array([day for day, _, _ in rows], "datetime64[D]")
-        found[venue["venue"]] = Calendar(session, opened, closed, due)
+        # Backward: each edition has what was planned until the change that ended it.
+        hours = {row["session_date"]: (row["opened_at"], row["closed_at"]) for row in rows}
+        editions = [_calendar(hours, lag)]
+        changes.sort(key=lambda row: row["known_at"], reverse=True)
+        for change in changes:
+            hours = hours | {change["session_date"]: (change["opened_at"], change["closed_at"])}
+            editions.insert(0, _calendar(hours, lag))
+        froms = [ALWAYS, *(np.datetime64(row["known_at"], "us") for row in reversed(changes))]
+        found[venue["venue"]] = replace(editions[-1], editions=tuple(zip(froms, editions, strict=True)))
     return found
+
+
+def _calendar(hours: Mapping[str, tuple[str | None, str | None]], lag: np.timedelta64) -> Calendar:
+    """The calendar of a venue by day; a day without hours is none of its sessions."""
+    rows = sorted((day, *of_day) for day, of_day in hours.items() if of_day[0])
+    session, opened, closed = zip(*rows, strict=True)
+    ends = np.array(closed, "datetime64[us]")
+    return Calendar(np.array(session, "datetime64[D]"), np.array(opened, "datetime64[us]"), ends, ends + lag)
 
 
 def _clock(row: Mapping[str, str], as_of: np.datetime64) -> Clock:

@@ -137,7 +137,11 @@ def _judged(made: Recomputed, symbol: str, one: Priced, rows: pd.DataFrame) -> p
     calendar = made.world.calendars[made.world.assets[symbol].venue]
     place = rows["stands_on"].to_numpy()
     number = np.searchsorted(calendar.session, one.prints.session[one.timely])
-    overdue = microseconds(rows["decision_at"]) - calendar.due[number[place] + 1]
+    at, last = microseconds(rows["decision_at"]), one.prints.session[one.timely][place]
+    overdue = np.zeros(len(at), "timedelta64[us]")
+    for is_known, known in calendar.as_known(at):
+        following = np.searchsorted(known.session, last[is_known], side="right")
+        overdue[is_known] = at[is_known] - known.due[following]
     over = np.maximum(place - MISSING_OVER, 0)
     missed = np.where(place >= MISSING_OVER, number[place] - number[over] - MISSING_OVER, 0)
     gaps = pd.Series(np.diff(number, prepend=number[:1] - 1) - 1)

@@ -100,15 +100,19 @@ class Feed:
         closes = np.array([bar.close for bar in before])
         volumes = np.array([bar.volume for bar in before])[-QUARTER:]
         moves, levels = np.abs(np.diff(np.log(closes))), closes[-QUARTER:]
-        near = (closes[-1], float(np.median(closes[-WEEK:])))
-        jump = float(np.abs(np.log(told.close / np.array([*near, np.median(levels)]))).min())
+        last, week, quarter = closes[-1], float(np.median(closes[-WEEK:])), float(np.median(levels))
+        at = np.array([last, week, quarter])
         usual = float(np.median(moves[-QUARTER:])) if len(moves) >= FEW else 0.0
         limit = max(self.limits["spike_multiple"] * usual, self.limits["spike_floor"])
-        reach = np.log([told.high / max(told.close, *near), min(told.close, *near) / told.low]).max()
-        reason = self._reason(told, before, jump, limit, float(np.median(levels)), reach, volumes)
+        if float(np.abs(np.log(told.close / at)).min()) >= limit:
+            reason: str | None = self._jump(told, at)
+        else:
+            reason = self._other(told, before, at[:2], limit)
+        if told.volume == 0 and np.isfinite(volumes).any() and np.nanmedian(volumes) > 0:
+            reason = "zero_volume"
         if reason is None:
             return None
-        return Suspect(told, reason, near[1], before[-1], limit, self._is_surge(told, volumes, levels))
+        return Suspect(told, reason, week, before[-1], limit, self._is_surge(told, volumes, levels))
 
     def _is_plain(self, told: Told, before: Told) -> bool:
         """Whether nothing can speak against it, whatever the bars before the last one say."""
@@ -120,26 +124,17 @@ class Feed:
             and (told.close != before.close or told.volume > 0)
         )
 
-    def _reason(
-        self,
-        told: Told,
-        before: list[Told],
-        jump: float,
-        limit: float,
-        quarter: float,
-        reach: float,
-        volumes: np.ndarray,
-    ) -> str | None:
-        has_volume = np.isfinite(volumes).any() and np.nanmedian(volumes) > 0
-        if told.volume == 0 and has_volume:
-            return "zero_volume"
-        if jump >= limit:
-            if abs(abs(np.log(told.close / quarter)) - np.log(100)) <= self.limits["unit_tolerance"]:
-                return "unit_flip"
-            if abs(np.log(told.close * quarter)) <= self.limits["unit_tolerance"]:
-                return "inverted"
-            ratio = abs(np.log(told.close / before[-1].close))
-            return "split_like" if np.abs(ratio - SPLITS).min() <= self.limits["split_tolerance"] else "spike"
+    def _jump(self, told: Told, at: np.ndarray) -> str:
+        """What a jump is called; `at` are the last close and the levels of a week and of a quarter."""
+        if abs(abs(np.log(told.close / at[2])) - np.log(100)) <= self.limits["unit_tolerance"]:
+            return "unit_flip"
+        if np.abs(np.log(told.close * at)).min() <= self.limits["inverted_tolerance"]:
+            return "inverted"
+        ratio = abs(np.log(told.close / at[0]))
+        return "split_like" if np.abs(ratio - SPLITS).min() <= self.limits["split_tolerance"] else "spike"
+
+    def _other(self, told: Told, before: list[Told], near: np.ndarray, limit: float) -> str | None:
+        reach = max(log(told.high / max(told.close, *near)), log(min(told.close, *near) / told.low))
         if reach >= 2 * limit:
             return "range_spike"
         return "stale_feed" if self._unchanged(told, before) >= self.limits["most_unchanged"] else None
@@ -226,10 +221,9 @@ def _suspects_of(versions: Iterable[Told], limits: Limits, witnesses: Witnesses)
             _hear_others(suspect, witnesses, before=at)
         for told in news.values():
             feed.put(told)
-        for told in news.values():
-            if (judged := feed.judge(told)) is not None:
-                found.append(judged)
-                waiting.append(judged)
+        fresh = [one for told in news.values() if (one := feed.judge(told)) is not None]
+        found += fresh
+        waiting += fresh
         for suspect in waiting:
             _hear(suspect, feed, witnesses, at)
         waiting = [suspect for suspect in waiting if suspect.verdict is None]

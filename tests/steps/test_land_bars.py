@@ -539,7 +539,7 @@ def test_an_asset_that_cannot_be_placed_is_one_clear_line(world: World, rows: st
     [
         (
             "VOLV, equity, XSTO",
-            "assets.csv: row 1: venue 'XSTO' is unknown; expected CRYPTO or ECB or FX or XETR or XLON or XNYS or XTKS",
+            "assets.csv: row 1: venue 'XSTO' is unknown; expected CRYPTO or ECB or FX or XETR or XLON",
         ),
         ("AAPL, equity, FX", "assets.csv: row 1: AAPL is known with venue XNYS"),
         ("cash, equity, XNYS", "assets.csv: row 1: symbol 'cash'"),

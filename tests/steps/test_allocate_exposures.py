@@ -349,6 +349,26 @@ def test_one_decision_at_a_time_gives_the_bits_of_all_at_once_also_when_it_goes_
     assert_same_bits(past, whole)
 
 
+def test_a_late_action_pays_once_also_in_a_walk_taken_up_at_any_decision():
+    """A split told two decisions late, while fills from its session on are known or still to come."""
+    inputs = make_world(rows=156)
+    at = pd.DatetimeIndex(inputs.decisions["decision_at"])
+    rows = [
+        {"symbol": symbol, "session_date": at[day].normalize(), "growth": 2.0, "printed_at": at[day]}
+        | {"known_at": at[day + late] - pd.Timedelta(hours=2)}
+        for symbol, day, late in [("S00", 6, 1), ("S01", 6, 2), ("S02", 8, 3), ("S03", 9, 1), ("S04", 5, 3)]
+    ]
+    without, inputs = run(inputs), replace(inputs, late_actions=pd.DataFrame(rows))
+    whole, past = run(inputs), {}
+    for row in range(len(at)):
+        one = run(replace(inputs, decisions=inputs.decisions.iloc[[row]], past=past))
+        past = {name: pd.concat([past[name], one[name]]) if past else one[name] for name in KEYS}
+    assert_same_bits(past, whole)
+    bare, paid = (tables["allocation_log"]["gross_return"].to_numpy() for tables in (without, whole))
+    assert np.array_equal(bare[:7], paid[:7])
+    assert paid.sum() - bare.sum() > 0.02
+
+
 @pytest.mark.parametrize("walk", WALKS)
 def test_rows_after_a_decision_change_no_bit_of_it_nor_does_the_order_of_rows(walk):
     inputs, wanted = make_world(rows=175), WALKS[walk]

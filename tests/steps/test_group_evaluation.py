@@ -29,7 +29,6 @@ def rows(file: Path, query: str) -> pd.DataFrame:
 
 def profits(file: Path, table: str) -> pd.DataFrame:
     """Filled profits of a table with the groups they count in, and when each group's decision is known."""
-    where = "pnl.status = 'filled'" if table == "strategy_pnl" else "true"
     return rows(
         file,
         f"""
@@ -37,7 +36,7 @@ def profits(file: Path, table: str) -> pd.DataFrame:
         from {table} as pnl
         inner join asset_groups as groups using (symbol)
         inner join group_decisions as decisions using (clock, asset_group, decision_at)
-        where {where} and groups.listed_at <= pnl.decision_at and pnl.known_at <= decisions.known_at
+        where groups.listed_at <= pnl.decision_at and pnl.known_at <= decisions.known_at
         """,
     )
 
@@ -45,9 +44,9 @@ def profits(file: Path, table: str) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("scenario", "table", "times"),
     [
-        ("plain", "strategy_pnl", 1),
-        ("costs_2x", "strategy_pnl", 2),
-        ("costs_3x", "strategy_pnl", 3),
+        ("plain", "booked_pnl", 1),
+        ("costs_2x", "booked_pnl", 2),
+        ("costs_3x", "booked_pnl", 3),
         ("delayed_bar", "(select * from delayed_pnl where delay = 'bar')", 1),
         ("delayed_day", "(select * from delayed_pnl where delay = 'day')", 1),
     ],

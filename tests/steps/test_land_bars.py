@@ -153,12 +153,17 @@ BAD = {
     "unclosed": bar(date="2019-01-08", recorded_at="2019-01-08 15:00"),
     "from_the_future": bar(date="2019-01-08", recorded_at="2019-01-08 14:00"),
     "not_a_session": bar(date="2019-01-05"),
+    "after_the_end": bar(symbol="GONE", date="2019-01-08"),
     "labelled_by_end": bar(
         symbol="BTC-USD", date="2019-01-03", opened_at="2019-01-02 00:00", closed_at="2019-01-03 00:00"
     ),
     "closed_before_opened": bar(opened_at="2019-01-02 21:00", closed_at="2019-01-02 14:30"),
     "known_before_close": bar(known_at="2019-01-02 20:59"),
 }
+
+
+def ended(world: World) -> Delivery:
+    return world.deliver_assets("symbol, asset_class, member_until\nGONE, equity, 2019-01-08")
 
 
 def test_every_reason_has_a_bad_row():
@@ -168,7 +173,7 @@ def test_every_reason_has_a_bad_row():
 @pytest.mark.parametrize("reason", BAD)
 def test_a_bad_row_is_set_apart_with_its_reason_and_the_good_one_lands(world: World, reason: str):
     good = bar(date="2019-01-07", recorded_at="2019-01-08")
-    report = world.land(f"{HEADER}\n{good}\n{BAD[reason]}", as_of="2019-01-10")
+    report = world.land(f"{HEADER}\n{good}\n{BAD[reason]}", as_of="2019-01-10", asset_file=ended(world))
     assert {found for _, found in reasons(world)} == {reason}
     assert report.reasons.keys() == {reason}
     assert at("2019-01-07").date() in {day for (day,) in world.rows("select session_date from raw.bars")}
@@ -177,7 +182,7 @@ def test_a_bad_row_is_set_apart_with_its_reason_and_the_good_one_lands(world: Wo
 @pytest.mark.parametrize("reason", BAD)
 def test_landing_a_bad_row_again_adds_nothing(world: World, reason: str):
     text = f"{HEADER}\n{bar(date='2019-01-07')}\n{BAD[reason]}"
-    world.land(text, as_of="2019-01-10")
+    world.land(text, as_of="2019-01-10", asset_file=ended(world))
     before = world.rows("from raw.quarantined_bars order by all")
     report = world.land(text, as_of="2019-01-10")
     assert world.rows("from raw.quarantined_bars order by all") == before != []

@@ -59,6 +59,7 @@ def _by_hand(
     unfilled = tables["order_fills"][tables["order_fills"]["status"] != "filled"]
     settled = dict(filled["known_at"]) | dict(unfilled.set_index(["decision_at", "symbol"])["known_at"])
     last: dict[str, float] = {}
+    latest = pd.Timestamp.min  # what an order cost hangs on those before it
     said = {}
     for number, at in enumerate(decisions):
         used = _used(scenario, decisions, number)
@@ -67,7 +68,8 @@ def _by_hand(
         orders = [symbol for symbol in bars[at] if symbol in weights[used]]
         known = [settled.get((at, symbol), pd.Timestamp.max) for symbol in orders]
         known_at = min(max(known), at + PATIENCE)
-        if known_at > small.RUNS[-1]:
+        latest = max(latest, known_at)
+        if latest > small.RUNS[-1]:
             continue
         gross, cost = 0.0, 0.0
         for symbol, when in zip(orders, known, strict=True):
@@ -77,7 +79,7 @@ def _by_hand(
             turnover = abs(weight - last.get(symbol, 0.0)) + order["is_closing"] * abs(weight)
             gross, cost = gross + weight * order["unit_return"], cost + turnover * order["cost_rate"]
             last[symbol] = weight
-        said[at] = gross - cost, cost, known_at
+        said[at] = gross - cost, cost, latest
     return said
 
 

@@ -41,3 +41,9 @@ def test_only_last_bits_of_the_same_rows_are_rounding(tmp_path: Path, other: str
     difference = compared(tmp_path, ROW, other)
     assert difference is not None
     assert difference.is_rounding is is_rounding
+
+
+def test_a_value_that_only_the_cut_has_is_no_rounding(tmp_path: Path) -> None:
+    difference = compared(tmp_path, ROW.replace("0.1 + 0.2::double", "null::double"), ROW)
+    assert difference is not None
+    assert not difference.is_rounding

@@ -19,6 +19,8 @@ from tests.evidence.conftest import Ran
 
 CASH = "CASH"
 PATIENCE = 5  # decisions in a row that an asset may be left out before it is sold
+# For how many decisions: missing bars in the user's file; in the sample four suspect bars, all acquitted.
+LEFT_OUT = {"NARVO": 6, "AMD": 2, "BBY": 1, "CHF-USD": 1}
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def test_everything_published_is_what_raw_bars_say(world):
         world.symbols,
     ]
     statuses = set(world.query("select distinct status from main.order_fills")["status"])
-    assert statuses == {"filled", "superseded"} | ({"lapsed"} if world.symbols == 5 else set())
+    assert statuses == {"filled", "superseded", "lapsed"}
     assert (
         world.query("select abs(last(nav order by decision_at) - 1) from main.portfolio_returns").iloc[0, 0]
         > 0.01
@@ -90,7 +92,7 @@ def test_assets_left_out_keep_their_weight_until_they_are_sold(world):
             waited = waited + 1 if out else 0
             if waited and not stopped.get(instant):
                 assert abs(weight - (previous if waited < PATIENCE else 0.0)) <= 1e-12, (symbol, instant)
-        assert is_out.sum() == (6 if symbol == "NARVO" else 0)
+        assert is_out.sum() == LEFT_OUT.get(symbol, 0)
 
 
 def test_weights_sum_to_one_and_none_is_short(world):

@@ -38,7 +38,7 @@ RECORDS = f"""
     from main.window_metrics as metrics
     inner join main.clocks as clocks using (clock)
     inner join main.walk_forward_windows as windows using (clock, plan, window_id)
-    inner join main.strategy_pnl as pnl using (clock, strategy, symbol)
+    inner join main.booked_pnl as pnl using (clock, strategy, symbol)
     where
         pnl.status = 'filled' and metrics.strategy in {STRATEGIES} and metrics.plan = 'short'
         and metrics.returns >= 10 and pnl.decision_number >= case

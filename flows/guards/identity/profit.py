@@ -194,8 +194,8 @@ def _profit(made: Recomputed, positions: pd.DataFrame) -> Claim:
         Column("net_return", "untrue_profit"),
         KNOWN,
     )
-    frame = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    frame["telling"] = frame["telling"].fillna(0).astype(int)
+    parts = [part if "telling" in part else part.assign(telling=0) for part in parts if len(part)]
+    frame = pd.concat(parts, ignore_index=True)
     frame["absent@optimistic_fill"] = frame["net_return"] < 0
     return Claim("main.strategy_pnl", PROFIT, frame, columns, "survivorship", "early_profit", source=TELLINGS)
 

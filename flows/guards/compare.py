@@ -206,7 +206,9 @@ def _compared(
 def _is_near(gone: tuple, new: tuple) -> bool:
     """Whether two rows say the same but for the rounding of doubles."""
     return all(
-        math.isclose(one, other, rel_tol=ROUNDING) if isinstance(one, float) else one == other
+        math.isclose(one, other, rel_tol=ROUNDING)
+        if isinstance(one, float) and isinstance(other, float)
+        else one == other
         for one, other in zip(gone, new, strict=True)
     )
 

@@ -333,6 +333,10 @@ NEWS = """
     union
     select known_at + interval 1 minute, 'after a late bar', symbol from main.first_prints where is_late
     union
+    select known_at - interval 1 minute, 'before a late action', symbol from main.late_actions
+    union
+    select known_at + interval 1 minute, 'after a late action', symbol from main.late_actions
+    union
     select known_at, 'as a membership is told', symbol from main.memberships
     where known_at > '1900-01-01' and member_until is not null
     order by all

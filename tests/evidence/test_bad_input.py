@@ -126,6 +126,11 @@ REFUSALS = {
         "NARVO: quoted in EUR; expected bars of EUR-USD or USD-EUR, or of a pair of EUR with a currency that"
         " has one with USD",
     ),
+    "a split into nothing": (
+        {"actions.csv": "symbol,ex_date,kind,value\nAAPL,2019-01-08,split,2\nBAC,2019-01-08,split,0\n"},
+        ["--actions", "actions.csv"],
+        "actions.csv: row 2: column 'value' is '0.0'; expected new shares for one old, above 0",
+    ),
     "an asset that is described twice": (
         {"bars.csv": GOOD_BARS, "assets.csv": "symbol,asset_class\nZORK,equity\nZORK,equity\n"},
         ["--bars", "bars.csv", "--assets", "assets.csv"],

@@ -123,9 +123,7 @@ def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]")
     ):
         known = seeds[seed][column].to_pylist()
         if name not in known:
-            raise InputError(
-                f"{portfolio}.yml: {key}: '{name}' is unknown; expected one of {', '.join(known)}"
-            )
+            raise _unknown(portfolio, key, name, known)
     for key, name, package in (
         ("allocator", policy.allocator, "python_steps.allocators"),
         ("covariance", policy.covariance, "python_steps.covariances"),
@@ -133,9 +131,7 @@ def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]")
     ):
         known = sorted(plugins.discover(package))
         if name not in known:
-            raise InputError(
-                f"{portfolio}.yml: {key}: '{name}' is unknown; expected one of {', '.join(known)}"
-            )
+            raise _unknown(portfolio, key, name, known)
 
 
 def _unknown(portfolio: str, key: str, name: str, known: Sequence[str]) -> InputError:

@@ -141,6 +141,7 @@ def exposures_document(evidence: Evidence) -> dict[str, Any]:
         "diagnostics": {
             "fallback_mode": log["fallback_mode"],
             "data_quality_excluded": list(evidence.excluded),
+            "data_quality_reasons": evidence.excluded,
             "portfolio_risk": {name: _number(log[name]) for name in ("volatility", "var_95", "es_95")},
             "stop_conditions": [_stop(stop) for stop in latched(evidence).to_dict("records")],
         },

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from python_steps.adapters.file import VENDOR
 from python_steps.errors import InputError
+from python_steps.landing_time import as_of_before, refuse_the_past
 from python_steps.register_assets import ASSETS_IN_FORCE, Delivery
 
 KINDS = ("split", "dividend")
@@ -140,15 +141,11 @@ def land_actions(
     try:
         con.execute(TOLD, {"file_vendor": VENDOR})
         _refuse_first_wrong(con, deliveries)
-        before = _as_of_before(con, batch_id, run_id)
+        before = as_of_before(con, batch_id, run_id)
         con.execute(VERSIONS, {"before": before, "batch_id": batch_id, "as_of": as_of})
         report = _report(con, deliveries)
         if report.rows_landed:
-            if before is not None and as_of <= before:
-                raise InputError(
-                    f"{', '.join(one.source for one in deliveries)}: brings new actions as of {as_of}, but"
-                    f" there is a landing or run as of {before}; expected a later as-of"
-                )
+            refuse_the_past([one.source for one in deliveries], "actions", as_of, before)
             _write(con, deliveries, batch_id, as_of, run_id, loaded_at)
         for table in ("told", "versions"):
             con.execute(f"drop table actions_{table}")
@@ -209,18 +206,6 @@ def _refuse_first_wrong(con: duckdb.DuckDBPyConnection, deliveries: Sequence[Del
             f" earlier row of the same action says '{other}'; expected one value, or known_at to tell them"
             " apart"
         )
-
-
-def _as_of_before(con: duckdb.DuckDBPyConnection, batch_id: int, run_id: str) -> dt.datetime | None:
-    """The latest as_of of any earlier landing or run; null in an empty warehouse."""
-    query = """
-    select max(as_of) from (
-        select as_of from raw.batches where batch_id < $batch_id
-        union all
-        select as_of from raw.runs where run_id <> $run_id
-    )
-    """
-    return _one(con, query, {"batch_id": batch_id, "run_id": run_id})[0]
 
 
 def _report(con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> ActionsReport:

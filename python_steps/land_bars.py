@@ -15,6 +15,7 @@ import pyarrow as pa
 from python_steps import landing_sql as sql
 from python_steps.errors import InputError
 from python_steps.land_payloads import Account, account, not_read, payloads_of, write_payloads
+from python_steps.landing_time import as_of_before, refuse_the_past
 from python_steps.register_assets import Asset, Delivery, registered_assets, resolve_assets, write_assets
 
 END_OF_TIME = dt.datetime(9999, 1, 1)
@@ -181,7 +182,7 @@ def land_bars(
         batch = Batch(batch_id, run_id, as_of, loaded_at)
         candidates = resolve_assets(con, deliveries, asset_file)
         _judge(con, as_of)
-        before = _as_of_before(con, batch)
+        before = as_of_before(con, batch_id, run_id)
         _number_versions(con, batch, before)
         landed = {
             symbol for (symbol,) in con.execute("select distinct symbol from landing_versions").fetchall()
@@ -190,7 +191,7 @@ def land_bars(
         accounts = account(con, deliveries)
         report = _report(con, deliveries, accounts, registered)
         if report.has_batch:
-            _refuse_the_past(deliveries, as_of, before)
+            refuse_the_past([one.source for one in deliveries], "rows", as_of, before)
             _write(con, batch, registered)
             _write_batches(con, deliveries, accounts, asset_file, batch, registered)
         write_payloads(con, batch_id, deliveries, accounts)
@@ -256,19 +257,6 @@ def _judge(con: duckdb.DuckDBPyConnection, as_of: dt.datetime) -> None:
     con.execute(f"create temp table landing_reasons as {' union all '.join(found)}", {"as_of": as_of})
 
 
-def _as_of_before(con: duckdb.DuckDBPyConnection, batch: Batch) -> dt.datetime | None:
-    """The latest as_of of any earlier landing or run; null in an empty warehouse."""
-    query = """
-    select max(as_of) from (
-        select as_of from raw.batches where batch_id < $batch_id
-        union all
-        select as_of from raw.runs where run_id <> $run_id
-    )
-    """
-    (before,) = _one(con, query, {"batch_id": batch.batch_id, "run_id": batch.run_id})
-    return before
-
-
 def _number_versions(con: duckdb.DuckDBPyConnection, batch: Batch, before: dt.datetime | None) -> None:
     con.execute(sql.REFUSED)
     con.execute(sql.GOOD, {"as_of": batch.as_of})
@@ -299,15 +287,6 @@ def _report(
         payloads_kept=sum(delivery.answered is not None for delivery in deliveries),
         accounts=tuple(accounts),
     )
-
-
-def _refuse_the_past(deliveries: Sequence[Delivery], as_of: dt.datetime, before: dt.datetime | None) -> None:
-    if before is not None and as_of <= before:
-        names = ", ".join(delivery.source for delivery in deliveries)
-        raise InputError(
-            f"{names}: brings new rows as of {as_of}, but there is a landing or run as of {before};"
-            " expected a later as-of"
-        )
 
 
 def _write(con: duckdb.DuckDBPyConnection, batch: Batch, registered: Sequence[Asset]) -> None:

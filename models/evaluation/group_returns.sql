@@ -1,7 +1,6 @@
 -- Mean profit of each strategy over the assets of a group whose order was filled: one row per clock,
--- scenario,
--- strategy, asset_group and decision_at, known when the group's profits are. Costs are charged once, two or
--- three times; or everything is known later than it was.
+-- scenario, strategy, asset_group and decision_at, known when the group's profits are. Costs are charged
+-- once, two or three times; or everything is known later than it was.
 with
     profits as (
         select

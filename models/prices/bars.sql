@@ -1,7 +1,6 @@
--- Every version of every bar of the vendor in force that may be used, with the instant at which the next one
--- took its place: one row per symbol, session_date and version. A suspect version is not among them until
--- it is acquitted, and is
--- known from then on; one that was restated before is not among them at all.
+-- Every version of every bar of the vendor in force that may be used, with the instant at which the next
+-- one took its place: one row per symbol, session_date and version. A suspect version is not among them
+-- until it is acquitted, and is known from then on; one that was restated before is not among them at all.
 with
     admitted as (
         select told.* replace (greatest(told.known_at, judged.known_at) as known_at)

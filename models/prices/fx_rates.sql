@@ -1,7 +1,6 @@
 -- Units of the base currency for one unit of another, as first printed: one row per currency and
 -- session_date. A pair with the base currency goes before its inverse, and both before a cross through a
--- third
--- currency, by the names of the pairs; a better source takes over once it is known and listed.
+-- third currency, by the names of the pairs; a better source takes over once it is known and listed.
 with
     base as (select distinct base_currency from {{ ref("clocks") }}),
     straight as (

@@ -1,6 +1,6 @@
 -- What a share held through an ex-date turns out to be worth, for each that it was thought to be, when a
--- split
--- or dividend is told after the return of its session was: one row per symbol, session_date and known_at.
+-- split or dividend is told after the return of its session was: one row per symbol, session_date and
+-- known_at.
 with
     told as (
         select distinct
@@ -47,17 +47,7 @@ with
             sides.* exclude (known_at),
             {{ worth_of_a_share("sides.close", "bought", "sold") }} as worth,
             greatest(sides.known_at, bought.known_at, sold.known_at) as known_at
-        from sides
-        asof left join
-            {{ ref("vintage_actions") }} as bought
-            on bought.symbol = sides.symbol
-            and bought.vintage = sides.told_vintage
-            and sides.session_before >= bought.ex_date
-        asof left join
-            {{ ref("vintage_actions") }} as sold
-            on sold.symbol = sides.symbol
-            and sold.vintage = sides.told_vintage
-            and sides.session_date >= sold.ex_date
+        from sides {{ actions_between("sides", "told_vintage", "session_before", "session_date") }}
     )
 select
     symbol,

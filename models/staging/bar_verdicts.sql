@@ -1,8 +1,8 @@
 -- The first verdict on each suspect bar: one row per symbol, session_date and version once there is one.
 -- Heavy trading acquits a jump at once, and so does a split that is told and explains it, another vendor
--- that says the same, or the feed itself where it corrects the bars before. Otherwise the next bar decides:
--- where it is nearer to the old level than to the
--- suspect close, or where no true price looks so, the bar is condemned for good.
+-- that says the same, or the feed itself where it corrects the bars before. Otherwise the next bar
+-- decides: where it is nearer to the old level than to the suspect close, or where no true price looks so,
+-- the bar is condemned for good.
 with
     passed as (
         select symbol, session_date, version, 'acquitted' as verdict, 'volume' as witness, known_at

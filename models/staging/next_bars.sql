@@ -1,6 +1,6 @@
 -- The bar by which a suspect one is judged, the first that is known after it: one row per symbol,
--- session_date
--- and version of the suspect. Where more come at once, or were known before, it is that of the next session.
+-- session_date and version of the suspect. Where more come at once, or were known before, it is that of
+-- the next session.
 select
     suspects.symbol,
     suspects.session_date,

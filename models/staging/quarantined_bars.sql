@@ -1,6 +1,5 @@
--- What was refused on landing, and what was landed and cannot be believed, with the reason: one row per raw
--- row
--- and reason. A suspect bar that was acquitted stays here, for it was out until then.
+-- What was refused on landing, and what was landed and cannot be believed, with the reason: one row per
+-- raw row and reason. A suspect bar that was acquitted stays here, for it was out until then.
 select
     refused.symbol,
     refused.session_date,

@@ -1,6 +1,5 @@
 -- Every version that the vendor in force told of a bar, with the instant at which the next one took its
--- place,
--- before anyone asks whether it can be true: one row per symbol, session_date and version.
+-- place, before anyone asks whether it can be true: one row per symbol, session_date and version.
 select bars.*, restated.known_at as superseded_at
 from {{ ref("stg_bars") }} as bars
 inner join

@@ -1,6 +1,6 @@
 -- Spans of time in which a feed changed nothing that it had told: one row per symbol and vintage. As
--- vintages,
--- but of all that was told, since these are what bars are judged in. until_at is null for the one still open.
+-- vintages, but of all that was told, since these are what bars are judged in. until_at is null for the
+-- one still open.
 with
     prints as (
         select

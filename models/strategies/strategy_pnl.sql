@@ -51,7 +51,7 @@ select
     'filled' as status,
     known_at
 from filled
-union all
+union all by name
 select
     positions.clock,
     positions.strategy,
@@ -59,15 +59,6 @@ select
     positions.decision_at,
     positions.decision_number,
     positions.position,
-    null as fill_at,
-    null as fill_price,
-    null as exit_at,
-    null as exit_price,
-    null as unit_return,
-    null as gross_return,
-    null as turnover,
-    null as cost,
-    null as net_return,
     false as is_trade,
     fills.status,
     fills.known_at
@@ -78,7 +69,7 @@ inner join
     and positions.symbol = fills.symbol
     and positions.decision_at = fills.decision_at
 where fills.status <> 'filled'
-union all
+union all by name
 select
     positions.clock,
     positions.strategy,
@@ -86,10 +77,6 @@ select
     positions.decision_at,
     positions.decision_number,
     positions.position,
-    null as fill_at,
-    null as fill_price,
-    null as exit_at,
-    null as exit_price,
     corrections.unit_return,
     positions.position * corrections.unit_return as gross_return,
     0.0::double as turnover,

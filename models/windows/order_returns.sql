@@ -84,14 +84,4 @@ select
     told.cost_rate,
     told.is_closing,
     greatest(told.known_at, bought.known_at, sold.known_at) as known_at
-from told
-asof left join
-    {{ ref("vintage_actions") }} as bought
-    on bought.symbol = told.symbol
-    and bought.vintage = told.vintage
-    and told.fill_session >= bought.ex_date
-asof left join
-    {{ ref("vintage_actions") }} as sold
-    on sold.symbol = told.symbol
-    and sold.vintage = told.vintage
-    and told.exit_session >= sold.ex_date
+from told {{ actions_between("told", "vintage", "fill_session", "exit_session") }}

@@ -34,17 +34,7 @@ with
             sides.* exclude (known_at),
             {{ worth_of_a_share("sides.exit_price", "bought", "sold") }} * sides.unit_value as unit_growth,
             greatest(sides.known_at, bought.known_at, sold.known_at) as known_at
-        from sides
-        asof left join
-            {{ ref("vintage_actions") }} as bought
-            on bought.symbol = sides.symbol
-            and bought.vintage = sides.told_vintage
-            and sides.fill_session >= bought.ex_date
-        asof left join
-            {{ ref("vintage_actions") }} as sold
-            on sold.symbol = sides.symbol
-            and sold.vintage = sides.told_vintage
-            and sides.exit_session >= sold.ex_date
+        from sides {{ actions_between("sides", "told_vintage", "fill_session", "exit_session") }}
     )
 select
     clock,

@@ -39,6 +39,7 @@ def test_exposures_have_the_shape_of_the_specification(evidence):
         "diagnostics": {
             "fallback_mode": None,
             "data_quality_excluded": ["ETH-USD"],
+            "data_quality_reasons": {"ETH-USD": "2 hours late"},
             "portfolio_risk": {"volatility": 0.11, "var_95": 0.025, "es_95": 0.034},
             "stop_conditions": [],
         },

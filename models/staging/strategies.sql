@@ -3,10 +3,16 @@
 with
     seeded as (
         select *
-        from {{ study_rows("strategies", ["strategy", "kind", "source", "plan", "family", "direction"]) }}
+        from
+            {{
+                study_rows(
+                    "strategies",
+                    ["strategy", "kind", "source", "plan", "family", "direction", "parameters", "caution"],
+                )
+            }}
     ),
     found as (select unnest({{ plugin_names("signal") }}) as signal)
-select strategy, kind, source, plan, family, direction
+select strategy, kind, source, plan, family, direction, parameters, caution
 from seeded
 where plan is null or plan in (select plan from {{ ref("laid_plans") }})
 union all
@@ -16,6 +22,8 @@ select
     signal as source,
     null as plan,
     'unsorted' as family,
-    'long' as direction
+    'long' as direction,
+    null as parameters,
+    null as caution
 from found
 where signal not in (select source from seeded where kind = 'signal')

@@ -306,7 +306,10 @@ def inflated(chunks: Iterable[bytes], limit: int = LARGEST_ANSWER) -> bytes:
     try:
         for chunk in chunks:
             while chunk:
-                if inflater.eof:  # a gzip may have several members
+                if inflater.eof:  # a gzip may have several members, and zeros that pad it
+                    chunk = chunk.lstrip(b"\0")
+                    if not chunk:
+                        break
                     inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
                 content += inflater.decompress(chunk, INFLATED_AT_ONCE)
                 if len(content) > limit:

@@ -208,6 +208,13 @@ def test_a_file_that_inflates_beyond_any_week_is_not_inflated():
     ]
 
 
+@pytest.mark.parametrize("content", [packed(text(LINES)), packed(b"")])
+def test_zeros_that_pad_a_gzip_are_no_second_one_cut_short(content):
+    assert parsed(content + b"\0").rows == parsed(content).rows
+    assert refusals(content + b"\0\0") == refusals(content) == []
+    assert refusals(content + b"\0x") == [(None, "unreadable")]
+
+
 def test_a_file_that_its_server_calls_a_transfer_encoding_is_read_too():
     """Then HTTP inflates it, and what comes is the text."""
     plain = Reply(200, packed(text(LINES)), {"Content-Encoding": "gzip"})

@@ -95,13 +95,13 @@ def iso_week(monday: dt.date) -> tuple[int, int]:
 def rows_in(content: bytes) -> int:
     """Sessions with an hour that can be read, and lines that cannot; 1 where the file is none."""
     try:
-        plain = zlib.decompress(content, 31) if content.startswith(b"\x1f\x8b") else content
+        plain = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
         found = list(csv.reader(plain.decode("utf-8-sig").splitlines()))
         if not found:
             return 0
         names = [name.strip() for name in found[0]]
         assert set(HEADER.split(",")) <= set(names)
-    except (ValueError, zlib.error, csv.Error, AssertionError):
+    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error, csv.Error, AssertionError):
         return 1
     records = [dict(zip(names, each, strict=False)) for each in found[1:] if each]
     cells = [len(each) for each in found[1:] if each]

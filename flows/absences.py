@@ -53,8 +53,8 @@ def _nearest(evidence: "Evidence", name: str) -> str:
     if found.empty:
         return ""
     best: Any = next(found.itertuples())
-    has_sharpe = pd.notna(best.dsr) and "deflated Sharpe" not in best.reason
-    sharpe = f" (deflated Sharpe {best.dsr:.2f})" if has_sharpe else ""
+    has_sharpe = pd.notna(best.luck_dsr) and "deflated Sharpe" not in best.reason
+    sharpe = f" (deflated Sharpe {best.luck_dsr:.2f})" if has_sharpe else ""
     judged_on = f"all {name}" if best.is_pooled else best.symbol
     return f"; nearest: {best.strategy} on {judged_on}{sharpe}: {best.reason}"
 
@@ -123,7 +123,7 @@ CHANCES_SQL = """
 """
 # The strategies that were not let in, nearest first: fewest gates failed, then deflated Sharpe.
 REJECTED_SQL = """
-    select assets.asset_class, gates.symbol, gates.strategy, gates.reason, gates.is_pooled, overfit.dsr
+    select assets.asset_class, gates.symbol, gates.strategy, gates.reason, gates.is_pooled, overfit.luck_dsr
     from main.strategy_gates as gates
     inner join main.assets as assets on assets.symbol = gates.symbol
     left join main.overfit_metrics as overfit
@@ -133,7 +133,7 @@ REJECTED_SQL = """
     where gates.portfolio = $portfolio and gates.decision_at = $at and not gates.is_adopted
     order by
         len(string_split(gates.reason, ';')),
-        overfit.dsr desc nulls last,
+        overfit.luck_dsr desc nulls last,
         gates.expected_net_return desc nulls last,
         gates.strategy,
         gates.symbol

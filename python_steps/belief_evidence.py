@@ -15,8 +15,10 @@ from python_steps.strategy_weighting import score
 
 Array = np.ndarray
 
+DSR, LUCK_DSR, PBO = 4, 6, 7  # places in OVERFIT
 OVERFIT = [
-    "train_test_gap", "cv_stability", "regime_consistency", "psr", "dsr", "pbo", "min_track_record",
+    "train_test_gap", "cv_stability", "regime_consistency", "psr", "dsr", "dsr_effective", "luck_dsr", "pbo",
+    "min_track_record", "effective_trials",
 ]  # fmt: skip
 
 
@@ -36,6 +38,14 @@ class Evidence(NamedTuple):
     overfit: Array
     confidence: tuple[float, float, float]
     replicates: Array
+
+
+class Hurdles(NamedTuple):
+    """What deflates a Sharpe: variance of trials, as seen and by luck alone, and their effective number."""
+
+    variance: float
+    luck_variance: float
+    effective_trials: int
 
 
 class Judge:
@@ -89,7 +99,7 @@ class Judge:
             counts,
             negative,
             scores,
-            overfit[:-1, 4],
+            overfit[:-1, LUCK_DSR],
         )
         adopted = reason == "adopted"
         return Evidence(
@@ -124,16 +134,25 @@ class Judge:
         """
         series = [(record.net[s, -1], record.has[s, -1]) for s in range(len(self.study.strategies))]
         ensemble = self._ensemble(record, spans, weights)
-        defined = found.sharpe[:, -1][np.isfinite(found.sharpe[:, -1])]
-        variance = float(np.var(defined, ddof=1)) if len(defined) > 1 else float("nan")
-        rows = [self._evidence_row(record, one, variance) for one in (*series, ensemble)]
+        hurdles = self._hurdles(record, found)
+        rows = [self._evidence_row(record, one, hurdles) for one in (*series, ensemble)]
         overfit = np.array(rows)
         overfit[:-1, 0] = [self._gap(s, spans) for s in range(len(series))]
         is_there = record.has[:, -1].any(axis=0)
-        overfit[-1, 5] = sharpe.cscv_pbo(np.ascontiguousarray(record.net[:, -1, is_there].T))
+        overfit[-1, PBO] = sharpe.cscv_pbo(np.ascontiguousarray(record.net[:, -1, is_there].T))
         return overfit, self._confidence(record, spans, ensemble, overfit[-1])
 
-    def _evidence_row(self, record: Record, series: tuple[Array, Array], variance: float) -> list[float]:
+    def _hurdles(self, record: Record, found: sharpe.Moments) -> Hurdles:
+        """What the best of the trials would show by luck, from the strategies' records on the whole set."""
+        whole = sharpe.Moments(*(values[:, -1] for values in found))
+        defined = whole.sharpe[np.isfinite(whole.sharpe)]
+        variance = float(np.var(defined, ddof=1)) if len(defined) > 1 else float("nan")
+        errors = sharpe.sharpe_error(whole.sharpe, whole.observations, whole.skew, whole.kurtosis)
+        correlation = sharpe.mean_correlation(record.net[:, -1], record.has[:, -1])
+        effective = sharpe.effective_trials(correlation, self.trials)
+        return Hurdles(variance, sharpe.luck_variance(variance, errors), effective)
+
+    def _evidence_row(self, record: Record, series: tuple[Array, Array], hurdles: Hurdles) -> list[float]:
         """Columns OVERFIT of one series over the record's decisions; gap and PBO are left undefined."""
         net, has = series
         found = sharpe.moments(net, has)
@@ -141,15 +160,21 @@ class Judge:
         labels = self.study.regime[record.columns]
         is_labelled = has & (labels != "")
         shape = (found.skew, found.kurtosis)
-        dsr = sharpe.deflated_sharpe(found.sharpe, variance, self.trials, found.observations, *shape)
+
+        def deflated(variance: float, trials: int) -> float:
+            return float(sharpe.deflated_sharpe(found.sharpe, variance, trials, found.observations, *shape))
+
         return [
             float("nan"),
             float(sharpe.cv_stability(ratio[0, 0], error[0, 0])),
             sharpe.regime_consistency(net[is_labelled], labels[is_labelled]),
             float(sharpe.probabilistic_sharpe(found.sharpe, 0.0, found.observations, *shape)),
-            float(dsr),
+            deflated(hurdles.variance, self.trials),
+            deflated(hurdles.variance, hurdles.effective_trials),
+            deflated(hurdles.luck_variance, self.trials),
             float("nan"),
             float(sharpe.minimum_track_record(found.sharpe, 0.0, *shape)),
+            float(hurdles.effective_trials),
         ]
 
     def _gap(self, strategy: int, spans: Spans) -> float:
@@ -188,7 +213,7 @@ class Judge:
         raw = raw if math.isfinite(raw) else 0.5
         forecasts, came_true = self._resolved(record, spans)
         calibrated = sharpe.calibrate(raw, forecasts, came_true)
-        evidence = float(row[4] * (1 - row[5]))
+        evidence = float(row[DSR] * (1 - row[PBO]))
         believed = calibrated if math.isfinite(calibrated) else raw
         return min(believed, evidence) if math.isfinite(evidence) else 0.0, raw, calibrated
 

@@ -101,6 +101,49 @@ def deflated_benchmark(variance: float, trials: int) -> float:
     return 0.0 if trials == 1 else float(np.sqrt(variance)) * expected_maximum(trials)
 
 
+def effective_trials(correlation: float, trials: int) -> int:
+    """How many independent trials `trials` with that mean correlation are worth, rounded up to be strict.
+
+    r + (1 - r) N (López de Prado 2018, in the form of Bailey and López de Prado 2014); a negative mean
+    correlation counts as none. All of them where it is undefined.
+    """
+    if not np.isfinite(correlation):
+        return trials
+    mean = min(max(correlation, 0.0), 1.0)
+    return int(np.ceil(mean + (1 - mean) * trials))
+
+
+def mean_correlation(returns: Array, known: Array) -> float:
+    """Mean correlation between pairs of the series (S by T) that move and are known as often as any.
+
+    Undefined with fewer than two of these.
+    """
+    counts = known.sum(axis=1)
+    longest = counts == counts.max(initial=2)
+    common = returns[longest][:, known[longest].all(axis=0)]
+    moving = common[np.ptp(common, axis=1) > NO_DEVIATION] if common.size else common[:0]
+    if len(moving) < 2:
+        return float("nan")
+    # With unit variance, the variance of the sum is S + S (S - 1) r.
+    standard = (moving - moving.mean(axis=1, keepdims=True)) / moving.std(axis=1, keepdims=True)
+    whole = np.zeros(standard.shape[1])
+    for series in standard:
+        whole += series
+    size = len(moving)
+    return float((whole @ whole / len(whole) - size) / (size * (size - 1)))
+
+
+def luck_variance(variance: float, errors: Array) -> float:
+    """Variance that trials' per-period Sharpes would have if none had skill; undefined where `variance` is.
+
+    The spread that was seen, but no more than sampling explains: what goes beyond the mean squared error is
+    true difference, and a trial that truly loses is no reason to doubt one that earns. Trials that move
+    together spread less than their errors, and then the spread counts.
+    """
+    defined = errors[np.isfinite(errors)]
+    return min(variance, float(np.mean(defined**2))) if len(defined) else variance
+
+
 def deflated_sharpe(
     sharpe: Array, variance: float, trials: int, observations: Array, skew: Array, kurtosis: Array
 ) -> Array:

@@ -202,7 +202,8 @@ def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, 
     stop |= {"is_triggered": is_stopped, "is_latched": is_stopped, "latched_at": at if is_stopped else None}
     stop |= {"reset_by": None, "action": "cash" if is_stopped else "none"}
     warehouse.write(con, "steps.stop_conditions", pd.DataFrame([made | stop]))
-    chances = {"psr": 0.9, "dsr": 0.8, "pbo": 0.1, "min_track_record": 300.0, "trials": 14}
+    chances = {"psr": 0.9, "dsr": 0.8, "dsr_effective": 0.85, "luck_dsr": 0.82, "pbo": 0.1}
+    chances |= {"min_track_record": 300.0, "effective_trials": 6.0, "trials": 14}
     overfit = [
         made | chances | {"strategy": name, "train_test_gap": gap, "cv_stability": stability}
         for name, gap, stability in [("all", None, 0.92), ("fast", 0.3, 0.9), ("ridge", 0.1, 0.8)]

@@ -121,3 +121,41 @@ def test_calibration_does_not_depend_on_the_order_of_forecasts():
     assert sharpe.calibrate(0.5, forecasts, came_true) == sharpe.calibrate(
         0.5, forecasts[order], came_true[order]
     )
+
+
+def test_twins_are_one_trial_and_strangers_are_all_of_them():
+    random = np.random.default_rng(3)
+    twin = random.normal(size=400)
+    known = np.ones((3, 400), dtype=bool)
+    assert sharpe.mean_correlation(np.stack([twin, 2 * twin, 3 * twin]), known) == pytest.approx(1)
+    assert sharpe.effective_trials(1.0, 60) == 1
+    assert sharpe.effective_trials(0.0, 60) == sharpe.effective_trials(-0.2, 60) == 60
+    assert sharpe.effective_trials(float("nan"), 60) == 60
+    assert sharpe.effective_trials(0.5, 9) == 5
+
+
+def test_mean_correlation_is_that_of_the_pairs_known_throughout():
+    random = np.random.default_rng(4)
+    returns = random.normal(size=(4, 300)) + random.normal(size=300)
+    returns[2] = 0.0
+    known = np.ones((4, 300), dtype=bool)
+    known[3, :100] = False
+    assert sharpe.mean_correlation(returns, known) == pytest.approx(np.corrcoef(returns[:2])[0, 1])
+    assert math.isnan(sharpe.mean_correlation(returns[2:], known[2:]))
+    assert math.isnan(sharpe.mean_correlation(np.empty((3, 0)), np.empty((3, 0), dtype=bool)))
+
+
+def test_trials_that_truly_differ_do_not_raise_the_hurdle_of_luck():
+    errors = np.array([0.05, 0.05, math.nan])
+    assert sharpe.luck_variance(0.01, errors) == pytest.approx(0.0025)
+    assert sharpe.luck_variance(0.001, errors) == 0.001
+    assert math.isnan(sharpe.luck_variance(math.nan, errors))
+
+
+def test_the_hurdle_of_luck_is_the_best_of_so_many_worthless_trials():
+    """Against a simulation: 40 trials of 500 normal returns without skill."""
+    random = np.random.default_rng(5)
+    found = [sharpe.moments(random.normal(size=(40, 500))) for _ in range(200)]
+    errors = sharpe.sharpe_error(found[0].sharpe, found[0].observations, found[0].skew, found[0].kurtosis)
+    hurdle = sharpe.deflated_benchmark(sharpe.luck_variance(1.0, errors), 40)
+    assert hurdle == pytest.approx(np.mean([one.sharpe.max() for one in found]), rel=0.05)

@@ -11,13 +11,15 @@ with
             classes.bars_per_quarter,
             classes.bars_per_year,
             {% for role in ["market", "risk", "base"] %}
-                count({{ role }}) over past_quarter >= 0.9 * classes.bars_per_quarter as has_{{ role }},
+                count(*) over past_quarter = bars_per_quarter
+                and count({{ role }}) over past_quarter >= 0.9 * bars_per_quarter as has_{{ role }},
                 {{ exact_deviation(role, "past_quarter") }} as {{ role }}_deviation,
             {% endfor %}
             {{ exact_sum("market", "past_week") }} as market_week,
             {{ exact_sum("risk", "past_month") }} as risk_month,
             {{ exact_sum("base", "past_quarter") }} as base_quarter,
-            count(risk) over past_year >= 0.9 * classes.bars_per_year as has_risk_year,
+            count(*) over past_year = bars_per_year
+            and count(risk) over past_year >= 0.9 * bars_per_year as has_risk_year,
             {{ exact_covariance("own_beside_risk", "risk", "past_year") }} as product,
             {{ exact_covariance("own_beside_risk", "own_beside_risk", "past_year") }} as own_square,
             {{ exact_covariance("risk", "risk", "past_year") }} as risk_square,

@@ -7,7 +7,7 @@ with
             peers.*,
             bars.log_return_half - bars.log_return_month as momentum,
             (bars.log_return_half - bars.log_return_month) / bars.deviation_year as steady_momentum,
-            bars.log_return_week as week,
+            case when bars.log_return_month is not null then bars.log_return_week end as week,
             bars.deviation_quarter as volatility,
             residuals.beta,
             residuals.residual_deviation,

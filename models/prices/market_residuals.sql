@@ -13,6 +13,7 @@ with
             classes.bars_per_quarter,
             classes.bars_per_half - classes.bars_per_month as bars_before,
             {% for window in ["year", "quarter"] %}
+                count(*) over past_{{ window }} as bars_{{ window }},
                 count(own) over past_{{ window }} as pairs_{{ window }},
                 {{ exact_covariance("own", "own", "past_" ~ window) }} as square_{{ window }},
                 {{ exact_covariance("own", "market", "past_" ~ window) }} as product_{{ window }},
@@ -40,8 +41,8 @@ with
     fitted as (
         select
             *,
-            pairs_year >= 0.9 * bars_per_year as has_year,
-            pairs_quarter >= 0.9 * bars_per_quarter as has_quarter,
+            bars_year = bars_per_year and pairs_year >= 0.9 * bars_per_year as has_year,
+            bars_quarter = bars_per_quarter and pairs_quarter >= 0.9 * bars_per_quarter as has_quarter,
             product_year / market_square_year as beta,
             {% for window in ["year", "quarter"] %}
                 nullif(

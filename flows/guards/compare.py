@@ -16,6 +16,7 @@ OUTSIDE = {
     "main.asset_groups": "the study; decision_bars says which assets there are at a decision",
     "main.asset_vendors": "chosen with an asset's first bars, an input",
     "main.assets": "the study; memberships, which says when each was announced, is compared",
+    "main.basket_members": "the study; basket_levels, which counts who is listed, is compared",
     "main.block_sums": "blocks may still be filling; span_sums, made of whole ones, is compared",
     "main.booked_pnl": "a view of strategy_pnl, which is compared",
     "main.calendar_editions": "the study, an input; it says itself when a change of the calendar was known",

@@ -13,6 +13,7 @@ with
             classes.bars_per_week,
             classes.bars_per_month,
             classes.bars_per_quarter,
+            classes.bars_per_half,
             classes.bars_per_year
         from {{ ref("vintage_returns") }} as bars
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
@@ -27,12 +28,14 @@ with
             price_level,
             log_close,
             count(*) over past_year >= bars_per_year as has_year,
+            count(*) over past_half >= bars_per_half as has_half,
             count(*) over past_quarter >= bars_per_quarter as has_quarter,
             count(*) over past_month >= bars_per_month as has_month,
             count(*) over past_fortnight >= 14 as has_fortnight,
             {{ exact_sum("log_total_return", "past_week") }} as log_return_week,
             {{ exact_sum("log_total_return", "past_month") }} as log_return_month,
             {{ exact_sum("log_total_return", "past_quarter") }} as log_return_quarter,
+            {{ exact_sum("log_total_return", "past_half") }} as log_return_half,
             {{ exact_sum("log_total_return", "past_year") }} as log_return_year,
             {{ exact_deviation("log_total_return", "past_month") }} as deviation_month,
             {{ exact_deviation("log_total_return", "past_quarter") }} as deviation_quarter,
@@ -56,6 +59,7 @@ with
             {{ rows_back("past_fortnight", 14) }},
             {{ rows_back("past_month", "bars_per_month") }},
             {{ rows_back("past_quarter", "bars_per_quarter") }},
+            {{ rows_back("past_half", "bars_per_half") }},
             {{ rows_back("past_year", "bars_per_year") }},
             before_month as (
                 partition by symbol, vintage
@@ -75,6 +79,7 @@ select
     log_return_week,
     case when has_month then log_return_month end as log_return_month,
     case when has_quarter then log_return_quarter end as log_return_quarter,
+    case when has_half then log_return_half end as log_return_half,
     case when has_year then log_return_year end as log_return_year,
     case when has_month then nullif(deviation_month, 0) end as deviation_month,
     case when has_quarter then nullif(deviation_quarter, 0) end as deviation_quarter,

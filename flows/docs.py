@@ -24,9 +24,9 @@ TEMPLATE = Path(__file__).parent / "docs_page.html"
 NONE = "–"
 BELOW_BY_LUCK = 0.025  # the part of worthless trials whose 95 % interval lies above zero
 OF_SIGNALS = (
-    f"IC: mean over test decisions of the correlation, across assets, of readings and the returns of the next "
-    f"{HORIZON} decisions, fill to fill and before costs, with its 95 % interval (Newey and West, for the "
-    f"overlap). Rank IC: the same of ranks. Decay: the IC over other horizons, in decisions.",
+    "IC: mean over test decisions of the correlation, across assets, of readings and the returns of the "
+    f"next {HORIZON} decisions, fill to fill and before costs, with its 95 % interval (Newey and West, for "
+    "the overlap). Rank IC: the same of ranks. Decay: the IC over other horizons, in decisions.",
     "Turnover: mean absolute change of a reading from one decision to the next. Most alike: the signal whose "
     "readings go most with it, either way.",
     "Sharpe: annual, of the strategies that trade the signal, mean over all assets, in test spans, after "
@@ -226,8 +226,8 @@ def _luck_of_coefficients(judged: pd.DataFrame) -> list[str]:
         return []
     above, below = int((known["ic_lower"] > 0).sum()), int((known["ic_upper"] < 0).sum())
     return [
-        f"Before costs, {above} of {len(known)} signals have an IC whose interval lies above zero, and {below} "
-        f"one that lies below. Were none worth anything, luck alone would bring about "
+        f"Before costs, {above} of {len(known)} signals have an IC whose interval lies above zero, and "
+        f"{below} one that lies below. Were none worth anything, luck alone would bring about "
         f"{BELOW_BY_LUCK * len(known):.1f} of either."
     ]
 
@@ -240,8 +240,9 @@ def _luck_of_sharpes(seen: Seen, kind: str) -> list[str]:
         return [f"No {kind} has an interval of its Sharpe yet."]
     above = int((known["lower"] > 0).sum())
     words = (
-        f"After costs, {above} of {len(known)} strategies that trade a {kind} have a Sharpe whose interval lies "
-        f"above zero. Were none worth anything, luck alone would bring about {BELOW_BY_LUCK * len(known):.1f}."
+        f"After costs, {above} of {len(known)} strategies that trade a {kind} have a Sharpe whose interval "
+        f"lies above zero. Were none worth anything, luck alone would bring about "
+        f"{BELOW_BY_LUCK * len(known):.1f}."
     )
     return [words, *_yardsticks(seen.strategies, known)]
 
@@ -252,7 +253,7 @@ def _yardsticks(strategies: pd.DataFrame, known: pd.DataFrame) -> Iterator[str]:
         better = int((known["lower"] > row.sharpe).sum())
         yield (
             f"They buy and never sell short, so the market's own rise is in these numbers: {row.strategy}, "
-            f"which holds every asset always, has a Sharpe of {_bounded(row.sharpe, row.lower, row.upper, 2)}; "
+            f"which holds every asset always, has {_bounded(row.sharpe, row.lower, row.upper, 2)}; "
             f"the interval of {better} lies above that."
         )
 

@@ -43,7 +43,6 @@ LAST_RUN_SQL = """
     select runs.portfolio, runs.as_of, portfolios.clock, portfolios.plan
     from raw.runs as runs
     inner join main.portfolios as portfolios using (portfolio)
-    where runs.outcome is not null
     order by runs.run_number desc
     limit 1
 """
@@ -65,7 +64,7 @@ STRATEGIES_SQL = """
         ),
         tried as (select strategy, count(distinct config_hash) as trials from main.trials group by strategy)
     select
-        strategies.strategy, strategies.kind, strategies.source, strategies.family, strategies.caution,
+        strategies.strategy, strategies.kind, strategies.source,
         coalesce(strategies.plan, $plan) as plan, records.windows, records.sharpe, intervals.lower,
         intervals.upper, records.information_coefficient, tried.trials
     from main.strategies as strategies
@@ -157,17 +156,16 @@ def learners_page(seen: Seen) -> str:
 
 def _signal(file: Path, seen: Seen) -> list[Any]:
     header = read_header(file)
-    strategies = seen.of("signal", header.name)
+    strategies, seeded = seen.of("signal", header.name), _seeded("signal", header.name)
     records = seen.signals[seen.signals["signal"] == header.name] if len(seen.signals) else seen.signals
     judged = records[records["horizon"] == HORIZON] if len(records) else records
-    family = strategies["family"].iloc[0] if len(strategies) else ""
-    cautions = sorted(set(strategies["caution"].dropna())) if len(strategies) else []
+    cautions = sorted(set(seeded["caution"].dropna()))
     said = {"Formula": header.formula, "Source": header.source, "Horizon": header.horizon}
     said |= {"Knows": header.knows} | ({"Caution": "; ".join(cautions)} if cautions else {})
     first = judged.iloc[0] if len(judged) else None
-    decay = " · ".join(f"{row.horizon}: {_number(row.ic, 3)}" for row in records.itertuples())
+    decay = ", ".join(f"{row.horizon}: {_number(row.ic, 3)}" for row in records.itertuples())
     return [
-        {"name": header.name, "detail": family},
+        {"name": header.name, "detail": ", ".join(sorted(set(seeded["family"])))},
         {"text": header.reason, "parts": said},
         _covered(seen.coverage, header.name),
         NONE if first is None else _bounded(first["ic"], first["ic_lower"], first["ic_upper"], 3),
@@ -178,6 +176,12 @@ def _signal(file: Path, seen: Seen) -> list[Any]:
         _sharpes(strategies),
         _trials(strategies),
     ]
+
+
+def _seeded(kind: str, source: str) -> pd.DataFrame:
+    """Rows of the seed that trade a signal or learner."""
+    rows = pd.read_csv(PROJECT / "seeds" / "strategies.csv")
+    return rows[(rows["kind"] == kind) & (rows["source"] == source)]
 
 
 def _learner(file: Path, seen: Seen) -> Iterator[list[Any]]:
@@ -228,7 +232,7 @@ def _luck_of_coefficients(judged: pd.DataFrame) -> list[str]:
     return [
         f"Before costs, {above} of {len(known)} signals have an IC whose interval lies above zero, and "
         f"{below} one that lies below. Were none worth anything, luck alone would bring about "
-        f"{BELOW_BY_LUCK * len(known):.1f} of either."
+        f"{BELOW_BY_LUCK * len(known):.2g} of either."
     ]
 
 
@@ -242,7 +246,7 @@ def _luck_of_sharpes(seen: Seen, kind: str) -> list[str]:
     words = (
         f"After costs, {above} of {len(known)} strategies that trade a {kind} have a Sharpe whose interval "
         f"lies above zero. Were none worth anything, luck alone would bring about "
-        f"{BELOW_BY_LUCK * len(known):.1f}."
+        f"{BELOW_BY_LUCK * len(known):.2g}."
     )
     return [words, *_yardsticks(seen.strategies, known)]
 
@@ -254,7 +258,7 @@ def _yardsticks(strategies: pd.DataFrame, known: pd.DataFrame) -> Iterator[str]:
         yield (
             f"They buy and never sell short, so the market's own rise is in these numbers: {row.strategy}, "
             f"which holds every asset always, has {_bounded(row.sharpe, row.lower, row.upper, 2)}; "
-            f"the interval of {better} lies above that."
+            f"{better} of their intervals lie above that."
         )
 
 

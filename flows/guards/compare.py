@@ -73,6 +73,7 @@ KEYS = (
         "booked_at",
     ),
     *("version", "vintage", "block", "unit", "number", "metric", "scenario", "delay", "asset_group"),
+    *("horizon", "other_signal"),
 )
 NAMED = ("signal", "strategy", "learner", "detector", "condition", "symbol")
 SHOWN = 6

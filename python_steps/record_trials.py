@@ -1,7 +1,8 @@
 """Counts what is tried, when it is tried: one row for each configuration when a run first evaluates it.
 
-A configuration is the clock, the plan, a whole row of `strategies`, and the source of its signal or learner,
-less comments and layout: another parameter in the file is another configuration, another comment is not.
+A configuration is the clock, the plan, a row of `strategies` less its caution, and the source of its signal
+or learner and of the helpers that uses, less comments and layout: another parameter is another configuration,
+another comment is not.
 """
 
 import ast
@@ -14,12 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from python_steps.learner_code import LEARNERS, files
 from python_steps.sharpe import sharpe
 
 STEPS = Path(__file__).parent
 MACROS = STEPS.parent / "macros"
-LEARNERS = STEPS / "learners"
 TRIALS = ["config_hash", "batch_id", "clock", "plan", "strategy", "first_run_id", "as_of", "test_sharpe"]
+SAID_ABOUT = ("caution",)  # columns that change nothing of what is done
 SQL_COMMENT = re.compile(r"\{#.*?#\}|--[^\n]*", re.DOTALL)
 
 
@@ -51,7 +53,11 @@ def fresh_configurations(
             {
                 "clock": clock,
                 "plan": plan,
-                "strategy": {name: None if pd.isna(value) else value for name, value in row.items()},
+                "strategy": {
+                    name: None if pd.isna(value) else value
+                    for name, value in row.items()
+                    if name not in SAID_ABOUT
+                },
                 "code": source_code(row["kind"], row["source"], macros, learners),
             }
         )
@@ -94,12 +100,17 @@ def source_code(kind: str, source: str, macros: Path = MACROS, learners: Path = 
     if kind == "signal":
         return " ".join(SQL_COMMENT.sub(" ", _macro_file(f"signal__{source}", macros)).split())
     if kind == "learner":
-        tree = ast.parse((learners / f"{source}.py").read_text("utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-                node.body = node.body[1:]
-        return ast.dump(tree)
+        return "\n".join(_python(file) for file in files(learners / f"{source}.py", learners))
     return ""
+
+
+def _python(file: Path) -> str:
+    """What a module does, less comments, docstrings and layout."""
+    tree = ast.parse(file.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return ast.dump(tree)
 
 
 def _macro_file(name: str, macros: Path) -> str:

@@ -40,7 +40,13 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "assets",
             "decisions",
         ),
-        ("steps.forecasts", "steps.fitted_models", "steps.cpcv_metrics", "steps.regimes"),
+        (
+            "steps.forecasts",
+            "steps.fitted_models",
+            "steps.feature_importances",
+            "steps.cpcv_metrics",
+            "steps.regimes",
+        ),
     ),
     "weigh": (
         (

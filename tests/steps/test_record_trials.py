@@ -21,6 +21,7 @@ STRATEGIES = pd.DataFrame(
     ],
     columns=["strategy", "kind", "source", "plan", "family", "direction"],
 )
+SHARED = "python_steps/learners/_standard.py"
 SIGNAL, LEARNER = "macros/signals/momentum_1m.sql", "python_steps/learners/ridge.py"
 
 
@@ -49,7 +50,7 @@ def edit(file: Path, old: str, new: str) -> None:
     [
         (SIGNAL, "sqrt(classes.bars_per_month)", "sqrt(classes.bars_per_quarter)", {"momentum_1m"}),
         (LEARNER, "ALPHA = 0.1", "ALPHA = 0.2", {"ridge", "ridge_short"}),
-        (LEARNER, "deviation > NO_DEVIATION", "deviation >= NO_DEVIATION", {"ridge", "ridge_short"}),
+        (SHARED, "deviation > NO_DEVIATION", "deviation >= NO_DEVIATION", {"ridge", "ridge_short"}),
     ],
 )
 def test_another_parameter_is_another_configuration(
@@ -72,6 +73,17 @@ def test_another_parameter_is_another_configuration(
 def test_another_comment_is_no_other_configuration(project: Path, file: str, old: str, new: str) -> None:
     edit(project / file, old, new)
     assert hashes(project) == hashes()
+
+
+def test_parameters_make_another_configuration_and_a_caution_none() -> None:
+    told = {"parameters": '{"alpha":1.0}', "caution": "young"}
+    found = [
+        fresh_configurations(STRATEGIES.assign(**columns), set(), clock="global", plan="default")
+        for columns in ({"parameters": None}, told, {**told, "caution": None})
+    ]
+    plain, one, other = (list(table["config_hash"]) for table in found)
+    assert one == other
+    assert not set(one) & set(plain)
 
 
 def test_another_clock_or_plan_is_another_configuration() -> None:

@@ -1,6 +1,5 @@
 -- Test spans of which the forward returns are all known: one row per clock, plan, window_id and horizon.
--- Known
--- when the profits of the last decision within the horizon of the span's last are. Plans that are only
+-- Known when the profits of the last decision within the horizon of the span's last are. Plans that are only
 -- compared are left out: a signal is not fitted, and its figures would differ only by the spans.
 select
     windows.clock,

@@ -1,6 +1,5 @@
--- Where an asset stands among its class, and among all assets, when its bar becomes known: one row per
--- symbol and
--- session_date that did not come late. Ranks are from -1 to +1, higher for more of what is ranked.
+-- Where an asset stands among its class, and among all assets, when its bar becomes known: one row per symbol
+-- and session_date that did not come late. Ranks are from -1 to +1, higher for more of what is ranked.
 with
     measured as (
         select

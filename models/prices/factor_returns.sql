@@ -1,8 +1,6 @@
--- What the factors of a class earned: one row per asset_class, factor and instant at which a bar of the
--- class became
--- known. The market is the mean of its listed members. The others hold each member by its rank in the class
--- at its
--- bar before, over the number of members: long what has more of it, short what has less.
+-- What the factors of a class earned: one row per asset_class, factor and instant at which a bar of the class
+-- became known. The market is the mean of its listed members. The others hold each member by its rank in the
+-- class at its bar before, over the number of members: long what has more of it, short what has less.
 with
     ranked as (
         select

@@ -1,6 +1,5 @@
 -- What the study declares, whoever names it: one row per strategy of the seed, and one for each signal that
--- it
--- does not mention. A fitted one belongs to its plan, and is left out where that plan is not laid.
+-- it does not mention. A fitted one belongs to its plan, and is left out where that plan is not laid.
 with
     seeded as (
         select *

@@ -1,6 +1,5 @@
 -- What the policies in force name, to be traded: one row per kind and name. The name all stands for each
--- there
--- is, and a row of the kind variant for all variants of what is named.
+-- there is, and a row of the kind variant for all variants of what is named.
 with
     wanted as (select policy_json::json as policy from {{ ref("portfolios") }}),
     said as (

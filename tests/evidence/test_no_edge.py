@@ -26,7 +26,13 @@ from tests.worlds import moods, trends, walks
 from tests.worlds.landed import Landed, land
 
 FREE = "extends: default\nclock: free\ncompared_plans: []\n"
-SHORT = FREE + "plan: short\n"
+# All there is trades on the walks; elsewhere what the worlds were made to pay, and what they make lose.
+SOME = """signals:
+  [momentum_1m, momentum_3m, momentum_12m_1m, reversal_1w, zscore_1m, rsi_14d, low_volatility_3m, calm_trend_3m,
+  volatility_breakout_1w, donchian_1m, donchian_3m, high_52w]
+learners: [ridge]
+"""
+SHORT = FREE + SOME + "plan: short\n"
 FIRST = dt.date(2014, 1, 1)
 MIXED = {"crypto": 6, "equity": 8, "fx": 6}
 MOODY = {"equity": 8, "fx": 4}

@@ -16,6 +16,7 @@ from python_steps.learners._training import Training
 from python_steps.plugins import load
 
 MINIMUM_ROWS = 100
+NO_DEVIATION = 1e-12  # what is left of a constant by rounding is less
 WINDOW = ["clock", "plan", "window_id"]
 EXAMPLES = [*WINDOW, "symbol", "decision_at", "session_date", "is_train", "target", "label_known_at"]
 FORECASTS = [
@@ -163,7 +164,7 @@ def to_features(
 def to_values(forecast: np.ndarray, is_fitted_on: np.ndarray) -> np.ndarray:
     """tanh of forecasts over the deviation of those in-sample, in [-1, +1]; 0 where these do not deviate."""
     deviation = float(np.std(forecast[is_fitted_on]))
-    scaled = forecast / deviation if deviation > 0 else np.zeros(len(forecast))
+    scaled = forecast / deviation if deviation > NO_DEVIATION else np.zeros(len(forecast))
     return np.clip(np.tanh(scaled), -1, 1)
 
 

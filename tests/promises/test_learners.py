@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from python_steps.learn_forecasts import FEATURE_IMPORTANCES, FITTED_MODELS, FORECASTS, Learner, learn
+from python_steps.learn_forecasts import (
+    FEATURE_IMPORTANCES,
+    FITTED_MODELS,
+    FORECASTS,
+    Learner,
+    learn,
+    to_values,
+)
 from python_steps.learners._training import Training
 from python_steps.plugins import UnknownPlugin, discover, missing
 
@@ -203,6 +210,12 @@ def test_a_window_is_fitted_alike_alone_and_among_others(learner):
     """So chance hangs on the names of learner, plan and window, and never on what was drawn before."""
     whole, alone = answer(learner), answer(learner, windows=WINDOWS[WINDOWS["window_id"] == 1])
     assert_same_bits(alone, {name: table[table["window_id"] == 1] for name, table in whole.items()})
+
+
+def test_a_forecast_that_does_not_move_is_worth_nothing_whatever_its_size():
+    """Rounding leaves its deviation a little above zero."""
+    forecast = np.full(221, 0.1 + 0.2)
+    assert not to_values(forecast, np.arange(221) < 220).any()
 
 
 def test_chance_is_the_same_each_time_and_another_by_each_name():

@@ -59,6 +59,7 @@ KEYS = (
         "sample",
         "learner",
         "feature",
+        "configuration",
         "detector",
         "signal",
         "strategy",

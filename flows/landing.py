@@ -1,6 +1,7 @@
 """What a run takes in: the study, the policy, bars and actions; and whether that is enough to decide on."""
 
 import datetime as dt
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MACROS = Path(__file__).parent.parent / "macros"
+HELD_BY = ("threshold", "shape")  # what macros/held_position.sql reads
 SIGNAL = re.compile(r"macro signal__(\w+)\(")
 SAMPLE = Path(__file__).parent.parent / "seeds" / "sample" / "bars.parquet"
 
@@ -135,6 +137,7 @@ def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]")
         known = sorted(plugins.discover(package))
         if name not in known:
             raise _unknown(portfolio, key, name, known)
+    _check_parameters(seeds["strategies"].to_pylist())
     _check_named(portfolio, "signals", policy.signals, known_signals())
     learners = plugins.discover(learner_code.PACKAGE)
     _check_named(portfolio, "learners", policy.learners, learners)
@@ -150,6 +153,25 @@ def known_signals(folder: Path = MACROS) -> list[str]:
     """Names of the signals that files of a folder have."""
     files = sorted(folder.rglob("*.sql"))
     return sorted(name for file in files for name in SIGNAL.findall(file.read_text("utf-8")))
+
+
+def _check_parameters(strategies: Sequence[Mapping[str, str | None]]) -> None:
+    """Parameters are a JSON object, each with a value; those of a learner are its own to refuse."""
+    for row in strategies:
+        place = f"strategies.csv: {row['strategy']}"
+        try:
+            parameters = json.loads(row["parameters"] or "{}")
+        except json.JSONDecodeError:
+            parameters = None
+        if not isinstance(parameters, dict):
+            raise InputError(f"{place}: parameters are not a JSON object")
+        for name, value in parameters.items():
+            if row["kind"] != "learner" and name not in HELD_BY:
+                raise InputError(
+                    f"{place}: parameter '{name}' is unknown; expected one of {', '.join(HELD_BY)}"
+                )
+            if value == []:
+                raise InputError(f"{place}: parameter '{name}' has no value")
 
 
 def _check_named(portfolio: str, key: str, named: Collection[str], known: Collection[str]) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from python_steps.learn_forecasts import Learner
 
-LEARNED = ("forecasts", "fitted_models", "feature_importances", "cpcv_metrics", "regimes")
+LEARNED = ("forecasts", "fitted_models", "feature_importances", "tuning_trials", "cpcv_metrics", "regimes")
 BELIEVED = (
     "trials",
     "strategy_gates",
@@ -31,7 +31,11 @@ BELIEVED = (
 )
 ALLOCATED = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
 MEASURED = ("metric_intervals",)
-OF_WINDOWS = {"fitted_models": ["window_id"], "feature_importances": ["window_id", "feature"]}
+OF_WINDOWS = {
+    "fitted_models": ["window_id"],
+    "feature_importances": ["window_id", "feature"],
+    "tuning_trials": ["window_id", "configuration"],
+}
 DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 
 Note = Callable[..., Any]
@@ -149,7 +153,7 @@ def count_trials(run: Run, macros: Path) -> int:
 
     Called as soon as they are evaluated, before anything is made of what they show. `macros` has the signals.
     """
-    from python_steps.record_trials import fresh_configurations, record, tried_under
+    from python_steps.record_trials import fresh_configurations, fresh_tuned, record, tried_under
 
     clock = run.policy.clock
     with _connected(run) as con:
@@ -160,6 +164,8 @@ def count_trials(run: Run, macros: Path) -> int:
         for plan in run.policy.laid_plans:
             mine = tried_under(strategies, plan, is_compared=plan != run.policy.plan)
             fresh = fresh_configurations(mine, known, clock=clock, plan=plan, macros=macros)
+            tuned = read("steps.tuning_trials", lambda t, plan=plan: (t.clock == clock) & (t.plan == plan))
+            fresh = pd.concat([fresh, fresh_tuned(tuned, known, clock=clock, plan=plan)])
             if fresh.empty:
                 continue
             pnl, windows = _tried(con, run, plan, fresh["strategy"].tolist(), symbols)

@@ -31,6 +31,12 @@ FEATURE_IMPORTANCES = [
 ]  # fmt: skip
 
 
+TUNING_TRIALS = [
+    "clock", "plan", "learner", "window_id", "configuration", "folds", "mean_ic", "lower_quartile_ic",
+    "is_chosen", "known_at", "run_id",
+]  # fmt: skip
+
+
 class Learner(NamedTuple):
     """What is fitted: the name its rows go by, the file it stands in, and its own parameters."""
 
@@ -45,6 +51,7 @@ class Window(NamedTuple):
     forecasts: pd.DataFrame
     model: pd.DataFrame
     importances: pd.DataFrame
+    tried: pd.DataFrame
 
 
 class Signals(NamedTuple):
@@ -63,13 +70,14 @@ def learn(
     run_id: str,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
-    """Rows of steps.forecasts, fitted_models and feature_importances for `windows` of one clock and plan.
+    """Rows of steps.forecasts, fitted_models, feature_importances and tuning_trials, by those names.
 
     `examples` has clock, plan, window_id, symbol, decision_at, session_date, is_train, target (the label
     normalised by volatility; null unless is_train) and label_known_at (likewise). `readings` has clock,
     signal, symbol, decision_at and value in [-1, +1] (null or no row where not valid). `windows` has clock,
-    plan, window_id and known_at. Windows with fewer than 100 training rows are skipped. `seed` is the
-    policy's; what a learner draws hangs on it, and on the names of learner, plan and window.
+    plan, window_id and known_at, all of one clock and plan. Windows with fewer than 100 training rows are
+    skipped. `seed` is the policy's; what a learner draws hangs on it, and on the names of learner, plan and
+    window. Only a learner that chooses among configurations, and says so in `tried`, has tuning trials.
 
     value = tanh(forecast / deviation of the in-sample forecasts), and 0 where these do not deviate. A
     forecast is known at the later of its decision and its window. Raises UnknownPlugin for the learner, and
@@ -88,13 +96,13 @@ def learn(
         answer = _one_window(rows, signals, module, learner, seed)
         if answer is not None:
             taught.append(answer)
-    return {
-        "forecasts": _table([one.forecasts for one in taught], FORECASTS, learner, run_id),
-        "fitted_models": _table([one.model for one in taught], FITTED_MODELS, learner, run_id),
-        "feature_importances": _table(
-            [one.importances for one in taught], FEATURE_IMPORTANCES, learner, run_id
-        ),
+    tables = {
+        "forecasts": (FORECASTS, [one.forecasts for one in taught]),
+        "fitted_models": (FITTED_MODELS, [one.model for one in taught]),
+        "feature_importances": (FEATURE_IMPORTANCES, [one.importances for one in taught]),
+        "tuning_trials": (TUNING_TRIALS, [one.tried for one in taught if len(one.tried)]),
     }
+    return {name: _table(parts, columns, learner, run_id) for name, (columns, parts) in tables.items()}
 
 
 def to_signals(readings: pd.DataFrame) -> Signals:
@@ -126,7 +134,10 @@ def _one_window(
         "parameters": parameters,
     }
     shares = pd.DataFrame({"feature": seen.names, "importance": fitted.importances()})
-    return Window(said, window.assign(**model), window.merge(shares, how="cross"))
+    tried = pd.DataFrame(getattr(fitted, "tried", ()))
+    return Window(
+        said, window.assign(**model), *(window.merge(part, how="cross") for part in (shares, tried))
+    )
 
 
 def to_training(

@@ -67,6 +67,34 @@ def fresh_configurations(
     return named[~named["config_hash"].isin(known)]
 
 
+def fresh_tuned(
+    tuned: pd.DataFrame, known: set[str], *, clock: str, plan: str, learners: Path = LEARNERS
+) -> pd.DataFrame:
+    """What learners tried inside their train spans and is not in `known`: each configuration once.
+
+    `tuned` are rows of steps.tuning_trials of one clock and plan, however many windows tried the same. The
+    strategy goes by the learner and the configuration, and has no profits of its own.
+    """
+    each = tuned[["learner", "configuration"]].drop_duplicates().sort_values(["learner", "configuration"])
+    rows = [
+        {
+            "strategy": f"{learner}: {configuration}",
+            "config_hash": _digest(
+                {
+                    "clock": clock,
+                    "plan": plan,
+                    "tuned_by": learner,
+                    "configuration": configuration,
+                    "code": source_code("learner", json.loads(configuration)["learner"], learners=learners),
+                }
+            ),
+        }
+        for learner, configuration in each.to_numpy()
+    ]
+    named = pd.DataFrame(rows, columns=["strategy", "config_hash"])
+    return named[~named["config_hash"].isin(known)]
+
+
 def record(
     fresh: pd.DataFrame,
     strategy_pnl: pd.DataFrame,

@@ -60,6 +60,7 @@ KEYS = (
         "sample",
         "learner",
         "feature",
+        "configuration",
         "detector",
         "signal",
         "strategy",

@@ -44,6 +44,7 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "steps.forecasts",
             "steps.fitted_models",
             "steps.feature_importances",
+            "steps.tuning_trials",
             "steps.cpcv_metrics",
             "steps.regimes",
         ),

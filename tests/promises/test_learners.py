@@ -10,6 +10,7 @@ from python_steps.learn_forecasts import (
     FEATURE_IMPORTANCES,
     FITTED_MODELS,
     FORECASTS,
+    TUNING_TRIALS,
     Learner,
     learn,
     to_values,
@@ -18,7 +19,7 @@ from python_steps.learners._training import Training
 from python_steps.plugins import UnknownPlugin, discover, missing
 
 LEARNERS = discover("python_steps.learners")
-TABLES = ("forecasts", "fitted_models", "feature_importances")
+TABLES = ("forecasts", "fitted_models", "feature_importances", "tuning_trials")
 SEED = 20140101
 SYMBOLS = ["AAPL", "BTC-USD", "EUR-USD", "MSFT"]
 INSTANTS = pd.bdate_range("2016-01-01 14:00", periods=160).as_unit("us")
@@ -204,6 +205,18 @@ def test_importances_are_shares_and_the_planted_signal_has_the_largest(learner):
 def test_a_parameter_it_does_not_have_is_refused_with_those_it_has(learner):
     with pytest.raises(ValueError, match="parameter 'depht' is unknown; expected one of "):
         fit(learner, make_features(5, 200, 3), np.zeros(200), depht=3)
+
+
+def test_a_learner_that_chooses_says_what_it_tried_and_any_other_nothing(learner):
+    found = answer(learner)["tuning_trials"]
+    assert list(found.columns) == TUNING_TRIALS
+    if learner != "selected_learner":
+        assert found.empty
+        return
+    assert found.groupby("window_id")["is_chosen"].sum().eq(1).all()
+    assert not found.duplicated(["window_id", "configuration"]).any()
+    opened = found["window_id"].map(WINDOWS.set_index("window_id")["known_at"])
+    assert (found["known_at"] == opened).all()
 
 
 def test_a_window_is_fitted_alike_alone_and_among_others(learner):

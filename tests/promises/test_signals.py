@@ -4,7 +4,9 @@ All signals are made at once on each history of the small world, and compared on
 named, from the file to its positions, is shown by tests/leakage/test_leakcheck.py.
 """
 
+import datetime as dt
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -78,57 +80,30 @@ class Histories:
     """The signals of the small world, and of other histories of it, each made once and when asked for."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.made = world, {}
+        self.world = world
+        self.made: dict[str, Path] = {}
+        self.are_same: dict[str, bool] = {}
 
-    def of(self, name: str, tell) -> Path:
-        """The file of a history; `tell` makes its raw tables in a file of that name."""
-        if name not in self.made:
-            file = tell(f"promises {name}")
-            self.world.dbt.on(file).run(select=["+signals"])
-            self.made[name] = file
-        return self.made[name]
-
-    def told(self, name: str, bars: str) -> Path:
-        tables = told_by(RUNS[-1])
-        return self.of(
-            name,
-            lambda place: self.world.origin.retold(
-                place, tables | {"raw.bars": bars.format(bars=tables["raw.bars"])}
-            ),
-        )
+    def told(self, name: str) -> Path:
+        """All that was told, as it was or `shuffled`."""
+        bars = told_by(RUNS[-1])["raw.bars"]
+        told = SHUFFLED.format(bars=bars) if name == "shuffled" else bars
+        tables = told_by(RUNS[-1]) | {"raw.bars": told}
+        return self._of(name, lambda place: self.world.origin.retold(place, tables))
 
     def cut(self, event: str) -> Path:
-        return self.of(f"cut {event}", lambda place: self.world.origin.known_by(CUTS[event], place))
+        return self._of(event, lambda place: self.world.origin.known_by(CUTS[event], place))
 
     def poisoned(self, how: str) -> Path:
-        at = CUTS[POISONED]
-        return self.of(how, lambda place: self.world.origin.poisoned(at, how, place))
+        return self._of(how, lambda place: self.world.origin.poisoned(CUTS[POISONED], how, place))
 
+    def _of(self, name: str, tell: Callable[[str], Path]) -> Path:
+        if name not in self.made:
+            self.made[name] = tell(f"promises {name}")
+            self.world.dbt.on(self.made[name]).run(select=["+signals"])
+        return self.made[name]
 
-@pytest.fixture(scope="module")
-def histories(small_world: World) -> Histories:
-    return Histories(small_world)
-
-
-@pytest.fixture(params=FILES)
-def signal(request) -> str:
-    return request.param
-
-
-def rows(world: World, query: str, signal: str) -> pd.DataFrame:
-    con = warehouse.connect(world.whole, read_only=True)
-    try:
-        return con.execute(query, {"signal": signal}).df()
-    finally:
-        con.close()
-
-
-def differing(whole: Path, other: Path, until, signal: str) -> list[Difference]:
-    condition = {"main.signals": f"signal = '{signal}'"}
-    return differences(whole, other, until, tables=["main.signals"], conditions=condition)
-
-
-def test_every_file_is_a_signal_and_every_signal_a_file(small_world) -> None:
+    def test_every_file_is_a_signal_and_every_signal_a_file(small_world) -> None:
     con = warehouse.connect(small_world.whole, read_only=True)
     found = {name for (name,) in con.execute("select distinct signal from main.signals").fetchall()}
     con.close()
@@ -180,24 +155,22 @@ def test_it_says_nothing_before_its_horizon_is_over(small_world, signal) -> None
     assert early.empty, early
 
 
-def test_the_same_bars_give_the_same_bits(small_world, histories, signal) -> None:
-    again = histories.told("again", "{bars}")
-    assert differing(small_world.whole, again, RUNS[-1], signal) == []
+def test_the_same_bars_give_the_same_bits(histories, signal) -> None:
+    assert histories.differing(histories.told("again"), RUNS[-1], signal) == []
 
 
-def test_the_order_in_which_bars_are_told_does_not_matter(small_world, histories, signal) -> None:
-    shuffled = histories.told("shuffled", SHUFFLED)
-    assert differing(small_world.whole, shuffled, RUNS[-1], signal) == []
+def test_the_order_in_which_bars_are_told_does_not_matter(histories, signal) -> None:
+    assert histories.differing(histories.told("shuffled"), RUNS[-1], signal) == []
 
 
 @pytest.mark.parametrize("event", CUT)
-def test_what_it_said_does_not_change_with_what_comes_later(small_world, histories, signal, event) -> None:
-    assert differing(small_world.whole, histories.cut(event), CUTS[event], signal) == []
+def test_what_it_said_does_not_change_with_what_comes_later(histories, signal, event) -> None:
+    assert histories.differing(histories.cut(event), CUTS[event], signal) == []
 
 
 @pytest.mark.parametrize("how", ["noise", "times a million"])
-def test_what_it_said_does_not_change_with_other_values_later(small_world, histories, signal, how) -> None:
-    assert differing(histories.poisoned(how), small_world.whole, CUTS[POISONED], signal) == []
+def test_what_it_said_does_not_change_with_other_values_later(histories, signal, how) -> None:
+    assert histories.differing(histories.poisoned(how), CUTS[POISONED], signal) == []
 
 
 def test_something_is_said_at_every_cut_and_the_bars_were_shuffled(small_world, histories) -> None:
@@ -211,7 +184,7 @@ def test_something_is_said_at_every_cut_and_the_bars_were_shuffled(small_world, 
             assert count > 1000, event
     finally:
         con.close()
-    shuffled = warehouse.connect(histories.told("shuffled", SHUFFLED), read_only=True)
+    shuffled = warehouse.connect(histories.told("shuffled"), read_only=True)
     try:
         first = shuffled.execute("select row_number from raw.bars limit 50").fetchall()
     finally:

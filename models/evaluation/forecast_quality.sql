@@ -1,7 +1,6 @@
 -- How forecasts went with what came of them, across assets and on average over decisions: one row per clock,
 -- plan, learner and window_id, for the decisions its forecasts are used at. Known ten decisions after the
--- last
--- of them, with the labels known by then; beside it the same of the rows that were fitted on.
+-- last of them, with the labels known by then; beside it the same of the rows that were fitted on.
 with
     judged as (
         select

@@ -28,8 +28,8 @@ from tests.worlds.landed import Landed, land
 FREE = "extends: default\nclock: free\ncompared_plans: []\n"
 # All there is trades on the walks; elsewhere what the worlds were made to pay, and what they make lose.
 SOME = """signals:
-  [momentum_1m, momentum_3m, momentum_12m_1m, reversal_1w, zscore_1m, rsi_14d, low_volatility_3m, calm_trend_3m,
-  volatility_breakout_1w, donchian_1m, donchian_3m, high_52w]
+  [momentum_1m, momentum_3m, momentum_12m_1m, reversal_1w, zscore_1m, rsi_14d, low_volatility_3m,
+  calm_trend_3m, volatility_breakout_1w, donchian_1m, donchian_3m, high_52w]
 learners: [ridge]
 """
 SHORT = FREE + SOME + "plan: short\n"

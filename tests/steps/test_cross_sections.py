@@ -1,7 +1,6 @@
-"""Who counts in a cross-section, and for how much: the SQL as dbt compiled it, on tables made of a few lines."""
+"""Who counts in a cross-section, and for how much: the compiled SQL, on tables made of a few lines."""
 
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -19,7 +18,7 @@ def at(day: int, hour: int = 21) -> dt.datetime:
 
 
 class Lines:
-    """Bars of a few assets of one class, told line by line, and what `peers` and `cross_sections` make of them."""
+    """Bars of a few assets of one class, told line by line, and what the models make of them."""
 
     def __init__(self, world: World) -> None:
         self.sql = world.origin.dbt.compiled()
@@ -60,13 +59,14 @@ class Lines:
         con.register("listed", listed)
         con.execute(
             "create table main.asset_groups as"
-            " select unnest(['equity', 'all']) as asset_group, symbol, listed_at::timestamp as listed_at from listed"
+            " select unnest(['equity', 'all']) as asset_group, symbol, listed_at::timestamp as listed_at"
+            " from listed"
         )
         key = "symbol, session_date, known_at::timestamp as known_at"
         con.execute(f"create table main.daily_returns as select {key}, is_late from rows")
         con.execute(
-            f"create table main.bar_statistics as select {key}, value as log_return_week, 0.0 as log_return_month,"
-            " value as log_return_half, value as deviation_quarter, 1.0 as deviation_year from rows"
+            f"create table main.bar_statistics as select {key}, value as log_return_week,"
+            " 0.0 as log_return_month, value as log_return_half, value as deviation_quarter, 1.0 as deviation_year from rows"
         )
         con.execute(
             f"create table main.market_residuals as select {key}, value as beta, value as residual_deviation"
@@ -76,8 +76,8 @@ class Lines:
 
 
 @pytest.fixture
-def lines(small_world: World) -> Iterator[Lines]:
-    yield Lines(small_world)
+def lines(small_world: World) -> Lines:
+    return Lines(small_world)
 
 
 def test_a_rank_is_the_share_below_less_the_share_above(lines: Lines) -> None:

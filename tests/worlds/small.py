@@ -35,9 +35,9 @@ POLICY = """
 extends: default
 plan: short
 signals:
-  [momentum_1m, momentum_3m, momentum_12m_1m, reversal_1w, zscore_1m, rsi_14d, low_volatility_3m, calm_trend_3m,
-  volatility_breakout_1w, donchian_1m, donchian_3m, high_52w, class_momentum_6m, low_beta_12m, risk_on_basket_1m,
-  on_balance_volume_3m, day_of_week]
+  [momentum_1m, momentum_3m, momentum_12m_1m, reversal_1w, zscore_1m, rsi_14d, low_volatility_3m,
+  calm_trend_3m, volatility_breakout_1w, donchian_1m, donchian_3m, high_52w, class_momentum_6m, low_beta_12m,
+  risk_on_basket_1m, on_balance_volume_3m, day_of_week]
 learners: [ridge, factor_model]
 gates: {minimum_trades: 5, maximum_drawdown: 0.6, minimum_dsr: 0.001}
 stops: {correlation_surge: 0.99, divergence: 6.0}

@@ -66,7 +66,8 @@ class Lines:
         con.execute(f"create table main.daily_returns as select {key}, is_late from rows")
         con.execute(
             f"create table main.bar_statistics as select {key}, value as log_return_week,"
-            " 0.0 as log_return_month, value as log_return_half, value as deviation_quarter, 1.0 as deviation_year from rows"
+            " 0.0 as log_return_month, value as log_return_half, value as deviation_quarter,"
+            " 1.0 as deviation_year from rows"
         )
         con.execute(
             f"create table main.market_residuals as select {key}, value as beta, value as residual_deviation"

@@ -1,5 +1,6 @@
-{# n² times the covariance of two columns in a window, in integers of 1e-24: exact, like exact_deviation. Both must
-   be null in the same rows. Ratios of two of them, and differences, are what slopes and correlations are made of. #}
+{# n² times the covariance of two columns in a window, in integers of 1e-24: exact, like
+   exact_deviation. Both must be null in the same rows. Ratios of two of them, and differences, are what
+   slopes and correlations are made of. #}
 {% macro exact_covariance(one, other, window) %}
     {% set left, right = exact(one, 2500), exact(other, 2500) %}
     (

@@ -1,6 +1,6 @@
-{# Adds <measure>_rank to the rows of a relation for each of its measures: the share of listed peers at the same
-   instant that lie below, less that of those above, from -1 to +1; peers with the same value are neither. Null
-   for fewer than three assets with a value, itself among them. #}
+{# Adds <measure>_rank to the rows of a relation for each of its measures: the share of listed peers at
+   the same instant that lie below, less that of those above, from -1 to +1; peers with the same value
+   are neither. Null for fewer than three assets with a value, itself among them. #}
 {% macro ranks_among_peers(relation, measures) %}
     select
         counted.*,

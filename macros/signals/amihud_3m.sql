@@ -1,5 +1,5 @@
-{# How far a given amount of money moves the price, past quarter over past year: who holds what is hard to sell wants
-   to be paid for it.
+{# How far a given amount of money moves the price, past quarter over past year: who holds what is hard
+   to sell wants to be paid for it.
    Formula: tanh(ln(mean(|r| / v) over one quarter, over the same over one year)), v = money traded
    Source: Amihud 2002
    Horizon: 3 months

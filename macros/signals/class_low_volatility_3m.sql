@@ -1,5 +1,5 @@
-{# Rank within its class of the deviation of the past quarter, turned round: who may not borrow pays too much for
-   risky assets, and too little for calm ones.
+{# Rank within its class of the deviation of the past quarter, turned round: who may not borrow pays too
+   much for risky assets, and too little for calm ones.
    Formula: (above − below) / peers, of σ_quarter
    Source: Blitz and van Vliet 2007
    Horizon: 3 months

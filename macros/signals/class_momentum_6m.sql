@@ -1,5 +1,5 @@
-{# Rank within its class of the return of the past half year without its last month: winners go on winning, because
-   news is priced slowly.
+{# Rank within its class of the return of the past half year without its last month: winners go on
+   winning, because news is priced slowly.
    Formula: (below − above) / peers, of r_half_without_month
    Source: Jegadeesh and Titman 1993
    Horizon: 6 months

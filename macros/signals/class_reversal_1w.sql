@@ -1,5 +1,5 @@
-{# Rank within its class of the past week's return, turned round: who had to sell in haste pays whoever buys, and against
-   peers the market's own move is left out.
+{# Rank within its class of the past week's return, turned round: who had to sell in haste pays whoever
+   buys, and against peers the market's own move is left out.
    Formula: (above − below) / peers, of r_week
    Source: Lehmann 1990
    Horizon: 1 week

@@ -1,5 +1,6 @@
-{# How the base currency did against all others over the past quarter: up for pairs that are long it, down for those
-   that are short. Its trend is shared by all pairs, and more regular than each one's own. Null for all else.
+{# How the base currency did against all others over the past quarter: up for pairs that are long it,
+   down for those that are short. Its trend is shared by all pairs, and more regular than each one's
+   own. Null for all else.
    Formula: ± tanh(r_base_quarter / (σ_base_quarter · √bars_per_quarter))
    Source: Lustig, Roussanov and Verdelhan 2014, on the dollar factor
    Horizon: 3 months

@@ -1,6 +1,7 @@
-{# What used to follow a session of this weekday over the past year: payrolls, margin calls and settlements keep to
-   days of the week.
-   Formula: tanh(Σr / (2 · σ_year · √n)), r the n returns that followed a bar of this weekday over one year
+{# What used to follow a session of this weekday over the past year: payrolls, margin calls and
+   settlements keep to days of the week.
+   Formula: tanh(Σr / (2 · σ_year · √n)), r the n returns that followed a bar of this weekday over one
+   year
    Source: French 1980
    Horizon: 1 bar
    Knows: closes of one year #}

@@ -1,5 +1,5 @@
-{# Ranks of momentum, size and volatility, each times how well its factor paid in the asset's class over the past
-   quarter: factors that paid go on paying for a while.
+{# Ranks of momentum, size and volatility, each times how well its factor paid in the asset's class over
+   the past quarter: factors that paid go on paying for a while.
    Formula: tanh(Σ rank_f · t_f), t_f = Σr_f / (σ_f · √n) over 91 days
    Source: Ehsani and Linnainmaa 2022
    Horizon: 3 months

@@ -1,5 +1,5 @@
-{# Rank within its class of the deviation that the market does not explain, turned round: lottery tickets are bought
-   too dear. Market as in low_beta_12m.
+{# Rank within its class of the deviation that the market does not explain, turned round: lottery
+   tickets are bought too dear. Market as in low_beta_12m.
    Formula: (above − below) / peers, of σ_ε over one quarter
    Source: Ang, Hodrick, Xing and Zhang 2006
    Horizon: 3 months

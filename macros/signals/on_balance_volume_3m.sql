@@ -1,5 +1,5 @@
-{# Money traded on rising bars less money traded on falling ones, over all of it: buying in size goes on for longer
-   than a bar.
+{# Money traded on rising bars less money traded on falling ones, over all of it: buying in size goes on
+   for longer than a bar.
    Formula: Σ sign(r) · v / Σ v over one quarter, v = money traded
    Source: Granville 1963
    Horizon: 3 months

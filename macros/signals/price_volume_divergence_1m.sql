@@ -1,5 +1,5 @@
-{# Correlation of returns with the growth of what is traded, turned round: buying that draws a crowd is overdone, a rise
-   that nobody chases is not.
+{# Correlation of returns with the growth of what is traded, turned round: buying that draws a crowd is
+   overdone, a rise that nobody chases is not.
    Formula: −ρ(r, ln(v / v of the bar before)) over one month, v = money traded
    Source: Kakushadze 2016, alpha 2
    Horizon: 1 month

@@ -1,5 +1,5 @@
-{# What equities and coins did over the past month, the asset's own class left out, as far as it moves with them:
-   appetite for risk reaches some markets before others.
+{# What equities and coins did over the past month, the asset's own class left out, as far as it moves
+   with them: appetite for risk reaches some markets before others.
    Formula: ρ_year · tanh(r_risk_month / (σ_risk_quarter · √bars_per_month))
    Source: Moskowitz, Ooi and Pedersen 2012, on spillovers between markets
    Horizon: 1 month

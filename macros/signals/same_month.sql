@@ -1,4 +1,5 @@
-{# Return of the same month a year ago, over its usual size: taxes, bonuses and reports come back each year.
+{# Return of the same month a year ago, over its usual size: taxes, bonuses and reports come back each
+   year.
    Formula: tanh(r_month_of_a_year_ago / (σ_year · √bars_per_month))
    Source: Heston and Sadka 2008
    Horizon: 1 month

@@ -1,5 +1,6 @@
-{# One if the next day of trading is the last of its month or one of the first three, else zero: wages and funds are
-   invested then. Days are counted by the calendar alone, Monday to Friday, or all seven for what trades on all.
+{# One if the next day of trading is the last of its month or one of the first three, else zero: wages
+   and funds are invested then. Days are counted by the calendar alone, Monday to Friday, or all seven
+   for what trades on all.
    Formula: 1 if the next day is the last, first, second or third of its month, else 0
    Source: Lakonishok and Smidt 1988
    Horizon: 1 bar

@@ -1,6 +1,7 @@
-{# The past week's return, as far as more than usual was traded on it: a move that many take part in is news, one
-   that few do is noise.
-   Formula: tanh(max(0, ln(v_week / v_quarter))) · tanh(r_week / (σ_quarter · √bars_per_week)), v = mean money traded
+{# The past week's return, as far as more than usual was traded on it: a move that many take part in is
+   news, one that few do is noise.
+   Formula: tanh(max(0, ln(v_week / v_quarter))) · tanh(r_week / (σ_quarter · √bars_per_week)), v = mean
+   money traded
    Source: Gervais, Kaniel and Mingelgrin 2001
    Horizon: 1 week
    Knows: volumes and closes of one quarter #}

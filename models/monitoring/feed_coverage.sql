@@ -1,6 +1,6 @@
--- What an asset's feed brought in a quarter that is over: one row per symbol and quarter. It is over, and the
--- row known, when the first bar of a later quarter is; a bar that becomes known after that is not counted any
--- more.
+-- What an asset's feed brought in a quarter that is over: one row per symbol and quarter. It is over,
+-- and the row known, when the first bar of a later quarter is; a bar that becomes known after that is
+-- not counted any more.
 with
     prints as (
         select

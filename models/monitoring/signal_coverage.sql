@@ -1,5 +1,5 @@
--- How many of an asset's bars each signal had a value for, and what the feed did not bring meanwhile: one row
--- per signal, symbol and quarter that is over.
+-- How many of an asset's bars each signal had a value for, and what the feed did not bring meanwhile:
+-- one row per signal, symbol and quarter that is over.
 with
     said as (
         select

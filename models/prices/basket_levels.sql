@@ -1,5 +1,5 @@
--- Equal-weighted baskets, each chained of its members' log returns as they became known: one row per basket
--- and instant at which a listed member had a new bar. Only differences of levels mean something.
+-- Equal-weighted baskets, each chained of its members' log returns as they became known: one row per
+-- basket and instant at which a listed member had a new bar. Only differences of levels mean something.
 with
     grown as (
         select

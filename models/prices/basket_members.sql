@@ -1,6 +1,6 @@
--- Which assets make a basket, and which way round: one row per basket and symbol. A class holds its assets;
--- the base currency is short the pairs that quote it and long those it is quoted in; other pairs say nothing
--- of it.
+-- Which assets make a basket, and which way round: one row per basket and symbol. A class holds its
+-- assets; the base currency is short the pairs that quote it and long those it is quoted in; other
+-- pairs say nothing of it.
 with base as (select min(base_currency) as currency from {{ ref("clocks") }})
 select asset_class as basket, symbol, asset_class, 1 as direction
 from {{ ref("assets") }}

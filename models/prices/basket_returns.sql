@@ -1,7 +1,7 @@
--- What baskets did between an asset's bar before and this one, as far as it was known at either: one row per
--- symbol, session_date and role. The market is the asset's class; risk is the mean of equities and coins, its
--- own class left out; base is the base currency, for pairs. A basket of fewer than three members has no
--- return.
+-- What baskets did between an asset's bar before and this one, as far as it was known at either: one
+-- row per symbol, session_date and role. The market is the asset's class; risk is the mean of equities
+-- and coins, its own class left out; base is the base currency, for pairs. A basket of fewer than three
+-- members has no return.
 with
     roles as (
         select asset_class, 'market' as role, asset_class as basket

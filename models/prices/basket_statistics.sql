@@ -1,5 +1,5 @@
--- What the baskets beside an asset did over its own bars, against their usual size: one row per symbol and
--- session_date. Nine in ten of the bars counted must have the basket's return beside them.
+-- What the baskets beside an asset did over its own bars, against their usual size: one row per symbol
+-- and session_date. Nine in ten of the bars counted must have the basket's return beside them.
 with
     rolled as (
         select

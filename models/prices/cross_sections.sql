@@ -1,12 +1,14 @@
--- Where an asset stands among its class, and among all assets, when its bar becomes known: one row per symbol
--- and session_date that did not come late. Ranks are from -1 to +1, higher for more of what is ranked.
+-- Where an asset stands in its class, and among all assets, when its bar becomes known: one row per
+-- symbol and session_date that did not come late. Ranks are from -1 to +1, higher for more of what is
+-- ranked. Returns are rounded, so that two prices that ended where they began are equal whatever their
+-- sums left over.
 with
     measured as (
         select
             peers.*,
-            bars.log_return_half - bars.log_return_month as momentum,
+            round(bars.log_return_half - bars.log_return_month, 10) as momentum,
             (bars.log_return_half - bars.log_return_month) / bars.deviation_year as steady_momentum,
-            case when bars.log_return_month is not null then bars.log_return_week end as week,
+            case when bars.log_return_month is not null then round(bars.log_return_week, 10) end as week,
             bars.deviation_quarter as volatility,
             residuals.beta,
             residuals.residual_deviation,

@@ -1,6 +1,8 @@
--- What the factors of a class earned: one row per asset_class, factor and instant at which a bar of the class
--- became known. The market is the mean of its listed members. The others hold each member by its rank in the
--- class at its bar before, over the number of members: long what has more of it, short what has less.
+-- What the factors of a class earned: one row per asset_class, factor and instant at which a bar of it
+-- became known. The market is the mean of its listed members. The others hold each member by its rank
+-- in the class at its bar before, over the number of members: long what has more of it, short what has
+-- less. Sums are made of thousandths, because a factor earns little against the 1e-12 that they are
+-- counted in.
 with
     ranked as (
         select
@@ -21,7 +23,9 @@ with
         select
             levels.basket as asset_class,
             ranked.factor,
-            sum({{ exact("ranked.weight * returns.log_return") }}) / 1e12 / levels.members as log_return,
+            sum({{ exact("1e3 * ranked.weight * returns.log_return") }})
+            / 1e15
+            / levels.members as log_return,
             levels.known_at
         from {{ ref("basket_levels") }} as levels
         inner join
@@ -48,8 +52,9 @@ select
     case
         when count(*) over past_quarter >= 40
         then
-            {{ exact_sum("log_return", "past_quarter") }} / nullif(
-                {{ exact_deviation("log_return", "past_quarter") }} * sqrt(count(*) over past_quarter), 0
+            {{ exact_sum("1e3 * log_return", "past_quarter") }} / nullif(
+                {{ exact_deviation("1e3 * log_return", "past_quarter") }} * sqrt(count(*) over past_quarter),
+                0
             )
     end as strength,
     known_at

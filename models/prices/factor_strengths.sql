@@ -1,5 +1,5 @@
--- How well the factors of a class paid of late, side by side: one row per asset_class and instant at which
--- one of them earned something.
+-- How well the factors of a class paid of late, side by side: one row per asset_class and instant at
+-- which one of them earned something.
 select
     asset_class,
     max(strength) filter (where factor = 'momentum') as momentum,

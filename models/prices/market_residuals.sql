@@ -1,6 +1,6 @@
--- What is left of an asset's returns after its market: one row per symbol and session_date. The market model
--- is own = alpha + beta × market, by least squares over the bars of a year, or of a quarter. Nine in ten of
--- them must have a market's return beside them.
+-- What is left of an asset's returns after its market: one row per symbol and session_date. The market
+-- model is own = alpha + beta × market, by least squares over the bars of a year, or of a quarter. Nine
+-- in ten of them must have a market's return beside them.
 with
     rolled as (
         select

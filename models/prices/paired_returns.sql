@@ -1,5 +1,5 @@
 -- An asset's returns beside those of its market, of risk and of the base currency: one row per symbol,
--- vintage and session_date. own and own_beside_risk are null where there is nothing beside them, as at a bar
+-- vintage and session_date. own and own_beside_risk are null where nothing is beside them, as at a bar
 -- that came late.
 with
     beside as (

@@ -1,7 +1,7 @@
--- Whom an asset is compared with when its bar becomes known: one row per asset_group, known_at and symbol.
--- known_at is each instant at which a bar of the group becomes known; a member stands there with its last bar
--- by then that did not come late and is no older than five days. One that is not listed yet stands there at
--- its own bars alone, to be compared with others, and is nobody's peer.
+-- Whom an asset is compared with when its bar becomes known: one row per asset_group, known_at and
+-- symbol. known_at is each instant at which a bar of the group becomes known; a member stands there
+-- with its last bar by then that did not come late and is no older than five days. One that is not
+-- listed yet stands there at its own bars alone, to be compared with others, and is nobody's peer.
 with
     prints as (
         select groups.asset_group, groups.listed_at, bars.symbol, bars.session_date, bars.known_at

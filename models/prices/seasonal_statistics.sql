@@ -1,7 +1,6 @@
 -- What the calendar says of the sessions to come, from the bars of a year: one row per symbol and
--- session_date. after_weekday looks at the returns of bars whose bar before fell on the weekday of this one;
--- year_ago is the month of bars that began a year before it. Returns of a warm-up are those its vintage
--- knows.
+-- session_date. after_weekday looks at the returns of bars whose bar before fell on the weekday of this
+-- one; month_year_ago is that of the month of bars that began a year before it.
 with
     dated as (
         select

@@ -1,6 +1,6 @@
--- What was traded, in money, so that a split is no change: one row per symbol and session_date; null where a
--- bar of the span has no volume, or all have zero. An adjusted feed's money is that of no day, so it is
--- compared within one vintage alone.
+-- What was traded, in money, so that a split is no change: one row per symbol and session_date; null
+-- where a bar of the span has no volume, or all have zero. An adjusted feed's money is that of no day,
+-- so it is compared within one vintage alone.
 with
     traded as (
         select

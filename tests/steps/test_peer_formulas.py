@@ -165,6 +165,7 @@ def _ranks(told: Told, values: Series, symbols: list[str]) -> Series:
         at = places[symbol].to_numpy()
         has = ~np.isnan(at)
         table[has, column] = values[symbol][at[has].astype(int)]
+    table = np.round(table, 10)  # prices that ended where they began are equal, whatever the last bits
     below = (table[:, None, :] < table[:, :, None]).sum(axis=2)
     above = (table[:, None, :] > table[:, :, None]).sum(axis=2)
     others = (~np.isnan(table)).sum(axis=1)[:, None] - 1

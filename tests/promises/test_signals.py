@@ -28,15 +28,7 @@ CUT = ("a minute before the restatement", "a minute after a true fall is acquitt
 POISONED = "in the middle of a test span, at a decision"
 
 SPAN = re.compile(r"(\d+) (bar|day|week|month|quarter|year)s?\b")
-BARS_OF = {
-    "bar": "1",
-    "day": "1",
-    "week": "bars_per_week",
-    "month": "bars_per_month",
-    "quarter": "bars_per_quarter",
-    "year": "bars_per_year",
-}
-# Months that are not a number of weeks in every calendar: a quarter is three, a half six, a year twelve.
+# Other spans that a class counts, in months; a bar or a day is one bar.
 MONTHS = {3: "bars_per_quarter", 6: "bars_per_half", 12: "bars_per_year"}
 
 # Rows of a file in another order, as if it had been written and read so.
@@ -49,25 +41,23 @@ SHUFFLED = """
     order by hash(session_date, symbol)
 """
 VALUES = """
-    select signals.symbol, signals.session_date, signals.value, signals.known_at,
-        prints.known_at as print_known_at
+    select signals.*, prints.known_at as print_known_at
     from main.signals
     left join main.first_prints as prints using (symbol, session_date)
-    where signal = $signal
 """
-# Of each symbol with a value: how many bars it had by its first one, and how many its class counts.
+# Of each symbol and signal with a value: how many bars it had by its first one, and what its class counts.
 FIRST_VALUES = """
-    with firsts as (
-        select symbol, min(session_date) as session_date
-        from main.signals where signal = $signal group by symbol
-    )
-    select firsts.symbol, any_value({bars})::bigint as horizon, count(*) as bars
+    with
+        firsts as (select signal, symbol, min(session_date) as session_date from main.signals group by all),
+        numbered as (
+            select symbol, session_date, row_number() over (partition by symbol order by session_date) as bars
+            from main.first_prints
+        )
+    select firsts.signal, symbol, numbered.bars, classes.*
     from firsts
-    inner join main.first_prints as prints
-        on prints.symbol = firsts.symbol and prints.session_date <= firsts.session_date
-    inner join main.assets as assets on assets.symbol = firsts.symbol
+    inner join numbered using (symbol, session_date)
+    inner join main.assets using (symbol)
     inner join main.asset_classes as classes using (asset_class)
-    group by firsts.symbol
 """
 
 
@@ -118,28 +108,28 @@ def signal(request) -> str:
     return request.param
 
 
-def rows(world: World, query: str, signal: str) -> pd.DataFrame:
-    con = warehouse.connect(world.whole, read_only=True)
+@pytest.fixture(scope="module")
+def tables(small_world: World) -> dict[str, dict[str, pd.DataFrame]]:
+    """Values and first values, by signal."""
+    con = warehouse.connect(small_world.whole, read_only=True)
     try:
-        return con.execute(query, {"signal": signal}).df()
+        found = {"values": con.execute(VALUES).df(), "firsts": con.execute(FIRST_VALUES).df()}
     finally:
         con.close()
+    return {name: dict(iter(rows.groupby("signal"))) for name, rows in found.items()}
 
 
-def said(world: World, signal: str) -> pd.DataFrame:
+@pytest.fixture
+def said(tables, signal) -> dict[str, pd.DataFrame]:
     """All that a signal says; the test is skipped where that is nothing, for want of peers."""
-    found = rows(world, VALUES, signal)
-    if found.empty:
+    if signal not in tables["values"]:
         pytest.skip(f"{signal} says nothing in the small world")
-    return found
+    return {name: rows[signal] for name, rows in tables.items()}
 
 
-def test_what_is_said_comes_from_the_files_and_nearly_all_of_them_say_something(small_world) -> None:
-    con = warehouse.connect(small_world.whole, read_only=True)
-    found = {name for (name,) in con.execute("select distinct signal from main.signals").fetchall()}
-    con.close()
-    assert found <= set(FILES)
-    assert len(found) > 0.9 * len(FILES) > 10, sorted(set(FILES) - found)
+def test_what_is_said_comes_from_the_files_and_nearly_all_of_them_say_something(tables) -> None:
+    assert set(tables["values"]) <= set(FILES)
+    assert len(tables["values"]) > 0.9 * len(FILES) > 10, sorted(set(FILES) - set(tables["values"]))
 
 
 def test_its_header_has_every_part_and_its_name(signal) -> None:
@@ -159,31 +149,31 @@ def test_it_stands_in_the_seed_with_a_family(signal) -> None:
         assert mine["caution"].notna().all(), f"{signal}: seasons are prone to overfit, and the seed says so"
 
 
-def test_its_values_lie_between_minus_one_and_one(small_world, signal) -> None:
-    values = said(small_world, signal)["value"]
+def test_its_values_lie_between_minus_one_and_one(said) -> None:
+    values = said["values"]["value"]
     assert values.between(-1, 1).all()
     assert values.min() < values.max()
 
 
-def test_it_is_not_known_before_its_bar_is(small_world, signal) -> None:
-    values = said(small_world, signal)
+def test_it_is_not_known_before_its_bar_is(said) -> None:
+    values = said["values"]
     assert (values["known_at"] >= values["print_known_at"]).all()
     assert not values.duplicated(["symbol", "session_date"]).any()
 
 
-def test_it_says_nothing_before_its_horizon_is_over(small_world, signal) -> None:
-    number, unit = max(
-        ((int(number), unit) for number, unit in SPAN.findall(read_header(FILES[signal]).horizon)),
-        key=lambda span: (
-            span[0] * {"bar": 1, "day": 1, "week": 5, "month": 21, "quarter": 63, "year": 252}[span[1]]
-        ),
-    )
-    whole = unit == "month" and number in MONTHS
-    bars = MONTHS[number] if whole else f"{number} * {BARS_OF[unit]}"
-    assert len(said(small_world, signal))
-    firsts = rows(small_world, FIRST_VALUES.format(bars=bars), signal)
-    early = firsts[firsts["bars"] < firsts["horizon"]]
+def test_it_says_nothing_before_its_horizon_is_over(said, signal) -> None:
+    firsts = said["firsts"]
+    spans = [(int(number), unit) for number, unit in SPAN.findall(read_header(FILES[signal]).horizon)]
+    horizon = pd.concat([bars_of(firsts, *span) for span in spans], axis=1).max(axis=1)
+    early = firsts[firsts["bars"] < horizon]
     assert early.empty, early
+
+
+def bars_of(classes: pd.DataFrame, number: int, unit: str) -> pd.Series:
+    """How many bars of its class a span is."""
+    if unit == "month" and number in MONTHS:
+        return classes[MONTHS[number]]
+    return pd.Series(number * classes.get(f"bars_per_{unit}", 1), classes.index)
 
 
 def test_the_same_bars_give_the_same_bits(histories, signal) -> None:

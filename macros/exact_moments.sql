@@ -9,19 +9,16 @@
 {% endmacro %}
 
 {# Skewness: the third central moment over the second to the power 3/2, both divided by the count. Null where
-   nothing moves. A tenth of the expression is counted in integers of 1e-12, so that the cubes of 400 rows of
-   up to 6 fit into them. #}
+   nothing moves. Cubes are counted in integers of 1e-20, which hold those of 5,000 rows of the limit. #}
 {% macro exact_skewness(expression, window) %}
-    {% set integer = exact(expression ~ " / 10", 0.6) %}
+    {% set integer = exact(expression, 2500) %}
     {% set n = "count(" ~ expression ~ ") over " ~ window %}
     {% set first = "(sum(" ~ integer ~ ") over " ~ window ~ ")::hugeint" %}
     {% set second = "(sum(" ~ integer ~ "::hugeint * " ~ integer ~ ") over " ~ window ~ ")::hugeint" %}
-    {% set third = (
-        "(sum(" ~ integer ~ "::hugeint * " ~ integer ~ " * " ~ integer ~ ") over " ~ window ~ ")"
-    ) %}
+    {% set cube = "round(" ~ integer ~ "::double * " ~ integer ~ " * " ~ integer ~ " / 1e16)::hugeint" %}
     (
         (
-            {{ n }} * {{ n }} * {{ third }}::double
+            {{ n }} * {{ n }} * (sum({{ cube }}) over {{ window }})::double * 1e16
             - 3 * {{ n }} * {{ first }}::double * {{ second }}::double
             + 2 * {{ first }}::double * {{ first }}::double * {{ first }}::double
         )

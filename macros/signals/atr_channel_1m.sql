@@ -16,4 +16,5 @@
         {{ ref("trend_statistics") }} as trends
         on trends.symbol = ranges.symbol
         and trends.session_date = ranges.session_date
+        and trends.known_at <= ranges.known_at
 {% endmacro %}

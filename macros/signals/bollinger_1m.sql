@@ -9,7 +9,11 @@
     select
         symbol,
         session_date,
-        - sign(log_close_zscore_month) * least(1, greatest(0, abs(log_close_zscore_month) - 2)) as value,
+        case
+            when abs(log_close_zscore_month) <= 2
+            then 0
+            else - sign(log_close_zscore_month) * least(1, abs(log_close_zscore_month) - 2)
+        end as value,
         known_at
     from {{ ref("trend_statistics") }}
 {% endmacro %}

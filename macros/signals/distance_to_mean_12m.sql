@@ -18,6 +18,7 @@
         {{ ref("trend_statistics") }} as trends
         on trends.symbol = bars.symbol
         and trends.session_date = bars.session_date
+        and trends.known_at <= bars.known_at
     inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
     inner join {{ ref("asset_classes") }} as classes on classes.asset_class = assets.asset_class
 {% endmacro %}

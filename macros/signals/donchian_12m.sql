@@ -15,4 +15,5 @@
         {{ ref("range_statistics") }} as ranges
         on ranges.symbol = bars.symbol
         and ranges.session_date = bars.session_date
+        and ranges.known_at <= bars.known_at
 {% endmacro %}

@@ -12,4 +12,5 @@
         {{ ref("trend_statistics") }} as trends
         on trends.symbol = bars.symbol
         and trends.session_date = bars.session_date
+        and trends.known_at <= bars.known_at
 {% endmacro %}

@@ -17,6 +17,7 @@
         {{ ref("shape_statistics") }} as shapes
         on shapes.symbol = bars.symbol
         and shapes.session_date = bars.session_date
+        and shapes.known_at <= bars.known_at
     inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
     inner join {{ ref("asset_classes") }} as classes on classes.asset_class = assets.asset_class
 {% endmacro %}

@@ -64,7 +64,7 @@ def test_another_parameter_is_another_configuration(
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        (SIGNAL, "Knows: closes of one month.", "Knows the closes of one month."),
+        (SIGNAL, "Knows: closes of one quarter", "Knows: the closes of one quarter"),
         (SIGNAL, "        bars.symbol,", "    -- whose\n    bars.symbol,"),
         (LEARNER, "# Penalty per training row,", "# Per training row, a penalty,"),
         (LEARNER, "the plainest thing that can learn", "nothing plainer can learn"),

@@ -13,7 +13,7 @@
     )
 {% endmacro %}
 
-{# Of three exact covariances; null where one of the two columns does not deviate. #}
+{# Of three exact covariances, never beyond one by its last bit; null where one of the two does not deviate. #}
 {% macro correlation_of(product, square, other_square) %}
-    greatest(-1, least(1, {{ product }} / nullif(sqrt({{ square }}) * sqrt({{ other_square }}), 0)))
+    {{ product }} / nullif(greatest(sqrt({{ square }}) * sqrt({{ other_square }}), abs({{ product }})), 0)
 {% endmacro %}

@@ -171,7 +171,19 @@ def test_every_measure_is_ranked_alike(lines: Lines) -> None:
         assert rows[column].to_dict() == {"AAA": -1.0, "BBB": 0.0, "CCC": 1.0}
 
 
-def test_the_path_of_the_small_world_has_every_event(small_world: World) -> None:
+@pytest.mark.parametrize(
+    ("product", "square", "other", "expected"),
+    [(2.0, 4.0, 4.0, 0.5), (-4.0000001, 4.0, 4.0, -1.0), (0.0, 0.0, 4.0, None), (0.0, 0.0, 0.0, None)],
+)
+def test_what_does_not_deviate_has_no_correlation(
+    small_world: World, product: float, square: float, other: float, expected: float | None
+) -> None:
+    call = f"correlation_of('({product})', '({square})', '({other})')"
+    sql = small_world.origin.dbt.inline("select {{ " + call + " }}")
+    assert duckdb.sql(sql).fetchall() == [(expected,)]
+
+
+def test_the_small_world_has_peers_to_look_at(small_world: World) -> None:
     """What the guards cut at must be there: an asset with peers, one listed late, one that ended, volumes."""
     file: Path = small_world.whole
     con = duckdb.connect(str(file), read_only=True)
@@ -187,5 +199,4 @@ def test_the_path_of_the_small_world_has_every_event(small_world: World) -> None
     assert counted["cross_momentum_6m"] == 8
     assert counted["class_momentum_6m"] == 6  # three stocks, three pairs; two coins are too few
     assert counted["volume_spike_1w"] == 4
-    assert "small_size_3m" not in counted  # no class has three assets with a volume and prices as paid
     assert listed > 100

@@ -25,6 +25,7 @@ with
             on forecasts.clock = windows.clock
             and forecasts.plan = windows.plan
             and forecasts.window_id = windows.window_id
+            and forecasts.known_at <= ends.decision_at
         inner join
             {{ ref("labels") }} as labels
             on labels.clock = forecasts.clock

@@ -237,6 +237,7 @@ def test_the_quality_of_forecasts_is_that_computed_by_hand(con, compiled):
         is_train=keys["place"] < 3,
         forecast=random.normal(size=30),
     )
+    said["known_at"] = said["decision_at"].clip(lower=instants[3])
     said["forecast"] = said["forecast"].round(1)  # so that some are equal
     labels = keys.assign(clock="c", normalised_label=random.normal(size=30), known_at=instants[9])
     late = (labels["place"] == 4) & labels["symbol"].isin(list("ABCD"))

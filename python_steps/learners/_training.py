@@ -38,8 +38,8 @@ class Training:
         return replace(self, **{name: getattr(self, name)[rows] for name in parts})
 
     @property
-    def random(self) -> np.random.Generator:
-        """Chance, the same each time it is asked for."""
+    def chance(self) -> np.random.Generator:
+        """A generator, at the same place each time it is asked for."""
         return np.random.default_rng(self.seed)
 
     def seeded(self, *names: str | int) -> "Training":

@@ -33,7 +33,7 @@ def fit(training: Training) -> Trees:
         l2_regularization=PENALTY,
         max_bins=BINS,
         early_stopping=False,
-        random_state=int(training.random.integers(2**31)),
+        random_state=int(training.chance.integers(2**31)),
     )
     with threadpool_limits(limits=1):
         boosting.fit(rounded(standard, training.features), training.target)

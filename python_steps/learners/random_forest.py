@@ -26,7 +26,7 @@ def fit(training: Training) -> Trees:
         max_depth=depth,
         min_samples_leaf=leaf_rows,
         max_features=FEATURES,
-        random_state=int(training.random.integers(2**31)),
+        random_state=int(training.chance.integers(2**31)),
         n_jobs=1,
     )
     forest.fit(rounded(standard, training.features), training.target)

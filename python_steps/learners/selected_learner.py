@@ -213,6 +213,6 @@ def _sampled(training: Training) -> dict[str, Array]:
             found[name] = coefficients(training, space()[name])
         return _lower_quartile(found[name])
 
-    sampler = optuna.samplers.TPESampler(seed=int(training.random.integers(2**31)))
+    sampler = optuna.samplers.TPESampler(seed=int(training.chance.integers(2**31)))
     optuna.create_study(direction="maximize", sampler=sampler).optimize(lower_quartile, n_trials=BUDGET)
     return {name: found[name] for name in space() if name in found}

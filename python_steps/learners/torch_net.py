@@ -68,11 +68,11 @@ def fit(training: Training) -> Net:
     Sources: Kingma and Ba 2015, ICLR; Loshchilov and Hutter 2019, ICLR, as in PyTorch.
     """
     units, steps, decay = training.settings(units=UNITS, steps=STEPS, decay=DECAY)
-    standard, random = _standard.fit(training.features), training.random
+    standard, chance = _standard.fit(training.features), training.chance
     features = standard.matrix(training.features)
     count = max(1, int((standard.scale > 0).sum()))
-    hidden = random.normal(0.0, np.sqrt(2 / count), (features.shape[1], units))
-    out = random.normal(0.0, np.sqrt(1 / units), units)
+    hidden = chance.normal(0.0, np.sqrt(2 / count), (features.shape[1], units))
+    out = chance.normal(0.0, np.sqrt(1 / units), units)
     start = [hidden * (standard.scale > 0)[:, None], np.zeros(units), out, np.array(training.target.mean())]
     hidden, lift, out, base = _descend(start, features, training.target, steps, decay)
     return Net(hidden, lift, out, float(base), standard, {"steps": steps, "decay": decay})

@@ -233,7 +233,7 @@ def test_a_forecast_that_does_not_move_is_worth_nothing_whatever_its_size():
 
 def test_chance_is_the_same_each_time_and_another_by_each_name():
     one = make_training(np.zeros((5, 1)), np.zeros(5))
-    draws = [part.random.random() for part in (one, one, one[np.arange(3)], one.seeded("a"), one.seeded(1))]
+    draws = [part.chance.random() for part in (one, one, one[np.arange(3)], one.seeded("a"), one.seeded(1))]
     assert draws[0] == draws[1] == draws[2]
     assert len(set(draws)) == 3
 

@@ -282,6 +282,22 @@ def test_what_cannot_be_correlated_has_no_coefficient(edited) -> None:
         assert not np.isinf(numbers).any().any()
 
 
+def test_a_move_over_a_gap_is_none(said, edited) -> None:
+    """Without the readings of one decision, neither the move to it nor the one from it is there."""
+    window = said["windows"][said["windows"]["window_id"] == 30].iloc[0]
+    at = window["test_from"] + pd.Timedelta(days=7)
+    made = edited(
+        f"delete from main.readings where signal = 'momentum_1m' and decision_at = timestamp '{at}'"
+    )
+    before, after = (
+        of(rows, "momentum_1m").set_index("window_id")["pairs"]
+        for rows in (said["turnover"], made["turnover"])
+    )
+    gone = said["readings"].query("signal == 'momentum_1m'").groupby("decision_number").size()
+    assert before[30] - after[30] == 2 * gone[window["test_from_number"] + 5] > 0
+    assert (before.drop(30) == after.drop(30)).all()
+
+
 def test_a_value_that_is_missing_is_explained(said) -> None:
     reasons = {
         "ic_deviation": "deviation: ",

@@ -1,5 +1,6 @@
 """A configuration is tried once, and whatever changes what it does makes it another one."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -129,3 +130,24 @@ def test_everything_evaluated_is_counted_once_and_before_anything_is_weighed(
     con.close()
     assert sorted(tried) == sorted(evaluated)
     assert ("ridge_expanding", "expanding") in tried
+
+
+def test_what_a_learner_tried_in_its_train_spans_counts_once_each(small_world: World, tmp_path: Path) -> None:
+    """Two configurations, each tried in two windows, are two trials more, and none the second time."""
+    file = tmp_path / "tuned.duckdb"
+    shutil.copy(small_world.whole, file)
+    at = pd.Timestamp("2017-03-01 14:00")
+    names = [json.dumps({"learner": "ridge", "settings": {"alpha": alpha}}) for alpha in (0.1, 1.0)]
+    tuned = pd.DataFrame(
+        [(w, name) for w in (0, 1) for name in names], columns=["window_id", "configuration"]
+    )
+    told = {"clock": "global", "plan": "short", "learner": "selected_learner", "folds": 4, "known_at": at}
+    told |= {"mean_ic": 0.1, "lower_quartile_ic": 0.0, "is_chosen": False, "run_id": "r"}
+    con = warehouse.connect(file)
+    warehouse.write(con, "steps.tuning_trials", tuned.assign(**told))
+    (before,) = con.execute("select count(distinct config_hash) from steps.trials").fetchall()[0]
+    con.close()
+    run = small_world.origin.run_of(file)
+    macros = PROJECT / "macros"
+    assert pipeline.count_trials(run, macros) == before + 2
+    assert pipeline.count_trials(run, macros) == before + 2

@@ -61,7 +61,13 @@ select
     {% for span in ["month", "quarter"] %}
         case
             when has_quarter_of_bodies
-            then sqrt(nullif(0.5 * square_range_{{ span }} - (2 * ln(2) - 1) * square_body_{{ span }}, 0))
+            then
+                sqrt(
+                    nullif(
+                        greatest(0.5 * square_range_{{ span }} - (2 * ln(2) - 1) * square_body_{{ span }}, 0),
+                        0
+                    )
+                )
         end as garman_klass_{{ span }},
     {% endfor %}
     known_at

@@ -141,9 +141,8 @@ def test_a_newly_listed_asset_does_not_change_the_past_of_its_peers(lines: Lines
     lines.tell("NEW", at(3, 12), 0.0)  # at an instant at which no other bar became known
     lines.listed["NEW"] = at(4, 1)
     after = lines.asked("cross_sections")
-    others = after[after["symbol"] != "NEW"].reset_index(drop=True)
-    is_past = before["known_at"] < at(4, 1)
-    pd.testing.assert_frame_equal(others[is_past], before[is_past])
+    past = [rows[(rows["symbol"] != "NEW") & (rows["known_at"] < at(4))] for rows in (before, after)]
+    pd.testing.assert_frame_equal(*(rows.reset_index(drop=True) for rows in past))
     mine = after[after["symbol"] == "NEW"].set_index("known_at")["week_rank"]
     assert mine[at(2)] == pytest.approx(1 / 3)
     assert mine[at(3, 12)] == -1.0

@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: rebalance test mutants lint format bench lock
+.PHONY: rebalance test mutants docs lint format bench lock
 
 rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
@@ -16,6 +16,11 @@ test: .venv/installed
 # Every guard against every mistake of the catalogue: writes tests/leakage/SCORE.md.
 mutants: .venv/installed
 	$(BIN)/python -m tests.leakage.score
+
+# Signals and learners from the files and what is published; the code's own pages from its docstrings.
+docs: .venv/installed
+	$(BIN)/portfolio docs
+	$(BIN)/pdoc --no-show-source --output-directory .out/docs/api flows python_steps
 
 lint: .venv/installed
 	$(BIN)/ruff check .

@@ -257,6 +257,20 @@ def publish(
 
 
 @app.command()
+def docs(
+    warehouse: Warehouse = WAREHOUSE,
+    out: Out = OUT,
+    debug: Debug = False,
+) -> None:
+    """Write pages on signals and learners into docs/ of --out: what files say and what is published."""
+    with _errors(debug):
+        from flows import docs as pages
+
+        for file in pages.write(warehouse, out / "docs"):
+            typer.echo(file)
+
+
+@app.command()
 def leakcheck(
     signal: Annotated[
         list[str] | None,

@@ -50,3 +50,50 @@ UNIVERSE_SQL = """
     )
     order by assets.symbol
 """
+# The newest record of each signal and horizon, with its turnover and the signal most like it, both pooled
+# over the test spans that tile time.
+SIGNALS_SQL = """
+    with
+        tiles as (
+            select window_id from main.walk_forward_windows
+            where clock = $clock and plan = $plan and is_disjoint
+        ),
+        moves as (
+            select
+                signal,
+                sum(mean_change * pairs order by window_id) / sum(pairs) as turnover,
+                sum(autocorrelation * pairs order by window_id)
+                / sum(pairs) filter (where autocorrelation is not null) as autocorrelation
+            from main.signal_turnover semi join tiles using (window_id)
+            where clock = $clock and plan = $plan and known_at <= $at
+            group by signal
+        ),
+        pairs as (
+            select
+                signal, other_signal,
+                sum(correlation * readings order by window_id) / sum(readings) as correlation
+            from main.signal_correlations semi join tiles using (window_id)
+            where clock = $clock and plan = $plan and known_at <= $at and correlation is not null
+            group by signal, other_signal
+        ),
+        alike as (
+            select *
+            from (
+                from pairs
+                union all select other_signal as signal, signal as other_signal, correlation from pairs
+            )
+            qualify row_number() over (partition by signal order by abs(correlation) desc, other_signal) = 1
+        )
+    select
+        records.signal, records.horizon, records.windows, records.decisions, records.ic, records.ic_lower,
+        records.ic_upper, records.ic_t, records.rank_ic, records.hit_ratio, records.hit_ratio_by_chance,
+        records.undefined, moves.turnover, moves.autocorrelation, alike.other_signal, alike.correlation
+    from main.signal_quality as records
+    left join moves using (signal)
+    left join alike using (signal)
+    where records.clock = $clock and records.plan = $plan and records.span = 'record'
+        and records.known_at <= $at
+    qualify
+        row_number() over (partition by records.signal, records.horizon order by records.window_id desc) = 1
+    order by records.signal, records.horizon
+"""

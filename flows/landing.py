@@ -1,7 +1,9 @@
 """What a run takes in: the study, the policy, bars and actions; and whether that is enough to decide on."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ import numpy as np
 
 from flows import vendors
 from flows.requests import FeedsRequest, RebalanceRequest
-from python_steps import plugins, study
+from python_steps import learner_code, plugins, study
 from python_steps.adapters import file as file_adapter
 from python_steps.errors import InputError
 from python_steps.land_actions import ActionsReport, land_actions
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+MACROS = Path(__file__).parent.parent / "macros"
+HELD_BY = ("threshold", "shape")  # what macros/held_position.sql reads
+SIGNAL = re.compile(r"macro signal__(\w+)\(")
 SAMPLE = Path(__file__).parent.parent / "seeds" / "sample" / "bars.parquet"
 
 
@@ -132,6 +137,47 @@ def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]")
         known = sorted(plugins.discover(package))
         if name not in known:
             raise _unknown(portfolio, key, name, known)
+    _check_parameters(seeds["strategies"].to_pylist())
+    _check_named(portfolio, "signals", policy.signals, known_signals())
+    learners = plugins.discover(learner_code.PACKAGE)
+    _check_named(portfolio, "learners", policy.learners, learners)
+    for name in policy.learners if policy.learners != "all" else ():
+        if lacking := plugins.missing(learners[name]):
+            raise InputError(
+                f"{portfolio}.yml: learners: '{name}' needs {', '.join(lacking)}, which is an extra;"
+                f" pip install 'portfolio-warehouse[{lacking[0]}]'"
+            )
+
+
+def known_signals(folder: Path = MACROS) -> list[str]:
+    """Names of the signals that files of a folder have."""
+    files = sorted(folder.rglob("*.sql"))
+    return sorted(name for file in files for name in SIGNAL.findall(file.read_text("utf-8")))
+
+
+def _check_parameters(strategies: Sequence[Mapping[str, str | None]]) -> None:
+    """Parameters are a JSON object, each with a value; those of a learner are its own to refuse."""
+    for row in strategies:
+        place = f"strategies.csv: {row['strategy']}"
+        try:
+            parameters = json.loads(row["parameters"] or "{}")
+        except json.JSONDecodeError:
+            parameters = None
+        if not isinstance(parameters, dict):
+            raise InputError(f"{place}: parameters are not a JSON object")
+        for name, value in parameters.items():
+            if row["kind"] != "learner" and name not in HELD_BY:
+                raise InputError(
+                    f"{place}: parameter '{name}' is unknown; expected one of {', '.join(HELD_BY)}"
+                )
+            if value == []:
+                raise InputError(f"{place}: parameter '{name}' has no value")
+
+
+def _check_named(portfolio: str, key: str, named: Collection[str], known: Collection[str]) -> None:
+    for name in named if named != "all" else ():
+        if name not in known:
+            raise _unknown(portfolio, key, name, sorted(known))
 
 
 def _unknown(portfolio: str, key: str, name: str, known: Sequence[str]) -> InputError:

@@ -105,7 +105,8 @@ def _on_signals(place: Path, signals: Sequence[str], cuts: int) -> Iterator[Chec
     from flows.guards import counterfactual
 
     worlds = _worlds()
-    origin = worlds.small.build(place).origin
+    traded = [name for name in signals if (PROJECT / "macros" / "signals" / f"{name}.sql").exists()]
+    origin = worlds.small.build(place, traded).origin
     yield from [_static_signal(origin, signal) for signal in signals]
     whole = origin.known_by(origin.last_run(), "whole")
     origin.dbt.on(whole).run(select=["+strategy_pnl", "+daily_returns"])

@@ -12,7 +12,15 @@ import pandas as pd
 import yaml
 
 from flows.absences import CHANCES_SQL, REJECTED_SQL, STAGES_SQL
-from flows.evaluation_rows import COSTS_SQL, INTERVALS_SQL, PLAN_SQL, RECORDS_SQL, SCENARIOS_SQL, UNIVERSE_SQL
+from flows.evaluation_rows import (
+    COSTS_SQL,
+    INTERVALS_SQL,
+    PLAN_SQL,
+    RECORDS_SQL,
+    SCENARIOS_SQL,
+    SIGNALS_SQL,
+    UNIVERSE_SQL,
+)
 from flows.publish import write_atomically
 from python_steps import policy as policies
 from python_steps import warehouse
@@ -35,7 +43,7 @@ class Evidence:
 
     `past`: decision_at, net_return, cost, nav, drawdown, turnover, is_active (something risky was held),
     is_live (not made in hindsight), in order of decision_at. `chances`, `rejected` and `stages` are those of
-    flows/absences.py; `scenarios`, `intervals`, `records`, `costs`, `plan` and `universe` those of
+    flows/absences.py; `scenarios`, `intervals`, `records`, `signals`, `costs`, `plan` and `universe` those of
     flows/evaluation_rows.py. The other frames hold the rows of the decision, in order of their key. Nothing
     here was known after the decision, so a later landing changes no file of it.
     """
@@ -58,6 +66,7 @@ class Evidence:
     scenarios: pd.DataFrame  # what the portfolio would have earned otherwise
     intervals: pd.DataFrame  # the newest of the portfolio and of each strategy
     records: pd.DataFrame  # the newest test record of each strategy, plan and scenario
+    signals: pd.DataFrame  # the newest record of each signal and horizon
     costs: pd.DataFrame  # one way, by class
     plan: dict[str, Any]  # the row of walk_forward_plans
     universe: pd.DataFrame  # every asset that the portfolio could hold so far
@@ -94,6 +103,7 @@ def gather(
         scenarios=_rows(con, SCENARIOS_SQL, portfolio, at),
         intervals=_rows(con, INTERVALS_SQL, portfolio, at, **clock, **plan),
         records=con.execute(RECORDS_SQL, {"at": at} | clock).df(),
+        signals=con.execute(SIGNALS_SQL, {"at": at} | clock | plan).df(),
         costs=con.execute(COSTS_SQL, clock).df(),
         plan=con.execute(PLAN_SQL, plan).df().iloc[0].to_dict(),
         universe=_rows(con, UNIVERSE_SQL, portfolio, at),

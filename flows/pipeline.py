@@ -1,5 +1,6 @@
 """From landed rows to exposures: models, step, models, step, in order of lineage."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from flows.dbt import Dbt
@@ -16,7 +18,9 @@ from python_steps.policy import Policy
 if TYPE_CHECKING:
     import duckdb
 
-LEARNED = ("forecasts", "fitted_models", "cpcv_metrics", "regimes")
+    from python_steps.learn_forecasts import Learner
+
+LEARNED = ("forecasts", "fitted_models", "feature_importances", "tuning_trials", "cpcv_metrics", "regimes")
 BELIEVED = (
     "trials",
     "strategy_gates",
@@ -27,6 +31,11 @@ BELIEVED = (
 )
 ALLOCATED = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
 MEASURED = ("metric_intervals",)
+OF_WINDOWS = {
+    "fitted_models": ["window_id"],
+    "feature_importances": ["window_id", "feature"],
+    "tuning_trials": ["window_id", "configuration"],
+}
 DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 
 Note = Callable[..., Any]
@@ -114,6 +123,7 @@ def learn(run: Run) -> None:
 
 def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, readings: pd.DataFrame) -> None:
     """Fit the learners that belong to a plan."""
+    from python_steps.learn_forecasts import Learner
     from python_steps.learn_forecasts import learn as fit
 
     clock, read = run.policy.clock, _reader(con)
@@ -122,17 +132,20 @@ def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, readings:
         return
     windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
     examples = read("examples", lambda t: (t.clock == clock) & (t.plan == plan))
-    for learner in sorted(set(strategies["source"])):
+    for _, row in strategies.drop_duplicates("learner").sort_values("learner").iterrows():
+        parameters = {} if pd.isna(row["parameters"]) else json.loads(row["parameters"])
+        learner = Learner(row["learner"], row["source"], parameters)
 
-        def of_learner(table: Any, learner: str = learner) -> Any:
-            return (table.clock == clock) & (table.plan == plan) & (table.learner == learner)
+        def of_learner(table: Any, name: str = learner.name) -> Any:
+            return (table.clock == clock) & (table.plan == plan) & (table.learner == name)
 
         past = read("steps.forecasts", of_learner)
-        said = fit(examples, readings, _unfinished(windows, examples, past), learner, run.run_id)
+        unfinished = _unfinished(windows, examples, past)
+        said = fit(examples, readings, unfinished, learner, run.run_id, run.policy.seed)
         _append(con, "steps.forecasts", said["forecasts"], past, ["window_id", "symbol", "decision_at"])
-        models = read("steps.fitted_models", of_learner)
-        _append(con, "steps.fitted_models", said["fitted_models"], models, ["window_id"])
-        _estimate_overfit(con, examples, readings, windows, learner, run.run_id)
+        for table, keys in OF_WINDOWS.items():
+            _append(con, f"steps.{table}", said[table], read(f"steps.{table}", of_learner), keys)
+        _estimate_overfit(con, examples, readings, windows, learner, run)
 
 
 def count_trials(run: Run, macros: Path) -> int:
@@ -140,7 +153,7 @@ def count_trials(run: Run, macros: Path) -> int:
 
     Called as soon as they are evaluated, before anything is made of what they show. `macros` has the signals.
     """
-    from python_steps.record_trials import fresh_configurations, record, tried_under
+    from python_steps.record_trials import fresh_configurations, fresh_tuned, record, tried_under
 
     clock = run.policy.clock
     with _connected(run) as con:
@@ -151,6 +164,8 @@ def count_trials(run: Run, macros: Path) -> int:
         for plan in run.policy.laid_plans:
             mine = tried_under(strategies, plan, is_compared=plan != run.policy.plan)
             fresh = fresh_configurations(mine, known, clock=clock, plan=plan, macros=macros)
+            tuned = read("steps.tuning_trials", lambda t, plan=plan: (t.clock == clock) & (t.plan == plan))
+            fresh = pd.concat([fresh, fresh_tuned(tuned, known, clock=clock, plan=plan)])
             if fresh.empty:
                 continue
             pnl, windows = _tried(con, run, plan, fresh["strategy"].tolist(), symbols)
@@ -197,8 +212,7 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
         read = _reader(con)
         strategies = read("strategies")
         strategies = strategies[strategies["plan"].isna() | (strategies["plan"] == plan)]
-        if run.policy.strategies != "all":
-            strategies = strategies[strategies["strategy"].isin(run.policy.strategies)]
+        strategies = chosen(strategies, run.policy)
         mine = strategies["strategy"].tolist()
         assets = _universe(read("assets"), run.policy)
         symbols = assets["symbol"].tolist()
@@ -231,10 +245,21 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
             ),
             regimes=read("regimes", lambda t: (t.clock == clock) & (t.detector == run.policy.detector)),
             fitted=frozenset(strategies.loc[strategies["kind"] == "learner", "strategy"]),
+            variant_of=dict(strategies.dropna(subset="variant_of")[["strategy", "variant_of"]].to_numpy()),
             past_weights=read("steps.strategy_weights", lambda t: t.portfolio == run.portfolio),
         )
         for table, rows in judge(inputs, run.policy, run.portfolio, run.run_id, per_year, trials).items():
             warehouse.write(con, f"steps.{table}", rows)
+
+
+def chosen(strategies: pd.DataFrame, policy: Policy) -> pd.DataFrame:
+    """Rows of `strategies` that a policy names: others are in the table because another policy does."""
+    names = {"signal": policy.signals, "learner": policy.learners, "constant": "all"}
+    is_named = [
+        names[kind] == "all" or source in names[kind]
+        for kind, source in zip(strategies["kind"], strategies["source"], strict=True)
+    ]
+    return strategies[np.array(is_named, dtype=bool) & (strategies["variant_of"].isna() | policy.variants)]
 
 
 def allocate(run: Run, decisions: pd.DataFrame) -> None:
@@ -306,17 +331,18 @@ def _estimate_overfit(
     examples: pd.DataFrame,
     readings: pd.DataFrame,
     windows: pd.DataFrame,
-    learner: str,
-    run_id: str,
+    learner: "Learner",
+    run: Run,
 ) -> None:
     """Cross-validate a learner in one window a year, where that has not been done."""
     from python_steps.estimate_overfit import estimate, yearly
 
     wanted = yearly(windows)
-    done = warehouse.read(con, "steps.cpcv_metrics", where=lambda t: t.learner == learner)
+    done = warehouse.read(con, "steps.cpcv_metrics", where=lambda t: t.learner == learner.name)
     wanted = wanted.merge(done[["clock", "plan", "window_id"]].drop_duplicates(), how="left", indicator=True)
     wanted = wanted[wanted["_merge"] == "left_only"]
-    warehouse.write(con, "steps.cpcv_metrics", estimate(examples, readings, wanted, learner, run_id))
+    rows = estimate(examples, readings, wanted, learner, run.run_id, run.policy.seed)
+    warehouse.write(con, "steps.cpcv_metrics", rows)
 
 
 def _unfinished(windows: pd.DataFrame, examples: pd.DataFrame, past: pd.DataFrame) -> pd.DataFrame:

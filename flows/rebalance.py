@@ -41,6 +41,7 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
     Raises InputError, PolicyError, DbtError or Busy, each with what was expected.
     """
     portfolio, policy = policies.load(request.portfolio)
+    policy, left_out = policies.resolved(policy)
     weights = landing.holdings(request.holdings)
     with (
         held(request.warehouse, portfolio, request.lock_wait),
@@ -51,6 +52,10 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
             run_id = _next_run_id(file, portfolio)
             begun = _begin(file, request, portfolio, policy, run_id, weights, step)
             log = logs.configure(request.out, run_id, json_only=request.is_json)
+            if left_out:
+                log.warning(
+                    "Learners left out, since their extras are not installed", learners=", ".join(left_out)
+                )
             _tell(log, begun)
             if not request.is_rebuild and not begun.landed.is_new and not _is_due(begun):
                 log.info("Nothing new", portfolio=portfolio, as_of=_text(begun.run.as_of))

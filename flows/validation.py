@@ -28,6 +28,7 @@ OVERFIT = {
     "cv_stability": "fewer than two test spans with a Sharpe are known",
     "regime_consistency": "fewer than two regimes with 30 returns",
 }
+HORIZON = 5  # decisions ahead at which signals are judged first, as learners are
 METHOD = "stationary block bootstrap (Politis and Romano 1994), percentiles"
 
 
@@ -55,6 +56,7 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         "scenarios": scenarios(evidence),
         "plans": _plans(evidence),
         "strategies": _strategies(evidence),
+        "signals": _signals(evidence),
         "data": _data(evidence),
     }
     undefined = {".".join(path): found.reason for path, found in _undefined(sections, ())}
@@ -174,6 +176,32 @@ def _strategies(evidence: Evidence) -> dict[str, Any]:
             },
         }
     return found
+
+
+def _signals(evidence: Evidence) -> Any:
+    """How well the readings of each signal foretold returns, over all test spans that tile time."""
+    judged = evidence.signals[evidence.signals["horizon"] == HORIZON]
+    if judged.empty:
+        return Undefined("no test span is known with its forward returns")
+    found: dict[str, Any] = {"horizon": HORIZON, "windows": int(judged["windows"].max())}
+    decays = dict(iter(evidence.signals.groupby("signal")))
+    return found | {str(row.signal): _signal(row, decays[row.signal]) for row in judged.itertuples()}
+
+
+def _signal(record: Any, decay: pd.DataFrame) -> dict[str, Any]:
+    said = dict(part.split(": ", 1) for part in str(record.undefined or "").split("; ") if ": " in part)
+    bounds = {name: _rounded_number(getattr(record, f"ic_{name}")) for name in ("lower", "upper")}
+    reason = said.get("interval") or said.get("error") or "signal_quality gives no reason"
+    is_alone = not isinstance(record.other_signal, str)
+    alike = {"signal": record.other_signal, "correlation": _rounded_number(record.correlation)}
+    return {
+        "ic": _rounded_number(record.ic),
+        "interval": Undefined(reason) if None in bounds.values() else bounds,
+        "rank_ic": _rounded_number(record.rank_ic),
+        "decay": {int(row.horizon): _rounded_number(row.ic) for row in decay.itertuples()},
+        "turnover": _defined(_rounded_number(record.turnover), "no reading of two decisions in a row"),
+        "most_alike": Undefined("no other signal differs beside it") if is_alone else alike,
+    }
 
 
 def _data(evidence: Evidence) -> dict[str, Any]:

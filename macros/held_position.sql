@@ -1,10 +1,17 @@
-{# What a strategy of a direction holds for a score; nothing where it says nothing. #}
-{% macro held_position(score, direction) %}
+{# What a strategy of a direction holds for a score; nothing where it says nothing, or less than its threshold.
+   Beyond that it holds as much as it says, or all of it where the shape of its position is its sign. #}
+{% macro held_position(score, direction, parameters) %}
     (
         case
-            when {{ direction }} = 'long'
-            then greatest(coalesce({{ score }}, 0), 0)
-            else coalesce({{ score }}, 0)
+            when {{ score }} is null or ({{ direction }} = 'long' and {{ score }} < 0)
+            then 0
+            when {{ parameters }} is null
+            then {{ score }}
+            when abs({{ score }}) < coalesce(({{ parameters }} ->> '$.threshold')::double, 0)
+            then 0
+            when {{ parameters }} ->> '$.shape' = 'sign'
+            then sign({{ score }})
+            else {{ score }}
         end::double
     )
 {% endmacro %}

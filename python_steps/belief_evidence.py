@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from python_steps import sharpe
-from python_steps.belief_gates import reasons
+from python_steps.belief_gates import first_variants, reasons
 from python_steps.belief_inputs import Study
 from python_steps.belief_records import Record, Spans, by_window, record_of, spans_at, sum_assets, whole_net
 from python_steps.belief_replicates import replicates
@@ -92,7 +92,7 @@ class Judge:
         trades, expected_net = judged(record.trades), judged(found.mean)
         reason = reasons(
             self.policy,
-            self.study.strategies,
+            first_variants(self.study.strategies, self.study.base_of, record.window_sharpe[:, -1]),
             trades,
             drawdown,
             expected_net,

@@ -11,7 +11,7 @@ Array = np.ndarray
 
 def reasons(
     policy: Policy,
-    strategies: list[str],
+    others: list[str],
     trades: Array,
     drawdown: Array,
     expected_net: Array,
@@ -20,14 +20,12 @@ def reasons(
     scores: Array,
     dsr: Array,
 ) -> Array:
-    """'adopted', or every gate that failed, with figures; S by A."""
-    gates, chosen = policy.gates, policy.strategies
+    """'adopted', or every gate that failed, with figures; S by A. `others` are those of `first_variants`."""
+    gates = policy.gates
     said = np.empty(trades.shape, dtype=object)
-    for s, strategy in enumerate(strategies):
+    for s, other in enumerate(others):
         for a in range(trades.shape[1]):
-            failed = []
-            if chosen != "all" and strategy not in chosen:
-                failed.append("not chosen by the policy")
+            failed = [f"another_variant: {other}"] if other else []
             if windows[s, a] < gates.minimum_windows:
                 failed.append(f"{windows[s, a]} windows < {gates.minimum_windows}")
             if trades[s, a] < gates.minimum_trades:
@@ -44,6 +42,28 @@ def reasons(
                 failed.append("Sharpe undefined")
             said[s, a] = "; ".join(failed) or "adopted"
     return said
+
+
+def first_variants(strategies: list[str], base_of: list[str], sharpes: Array) -> list[str]:
+    """For each strategy the variant of its base that is let in instead of it; empty for the one that is.
+
+    That is the one whose Sharpes over the known test spans (`sharpes`, S by W, NaN where undefined) have the
+    greatest lower quartile, by name among equals: what holds everywhere goes before what was best once. Where
+    none has a record, none is let in before another.
+    """
+    lowest = [_lower_quartile(row) for row in sharpes]
+    first: dict[str, int] = {}
+    for s in sorted(range(len(strategies)), key=lambda s: (-lowest[s], strategies[s])):
+        first.setdefault(base_of[s], s)
+    chosen = [first[base] for base in base_of]
+    return [
+        strategies[one] if one != s and math.isfinite(lowest[one]) else "" for s, one in enumerate(chosen)
+    ]
+
+
+def _lower_quartile(values: Array) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.quantile(known, 0.25)) if len(known) else -math.inf
 
 
 def _expected(value: float) -> str:

@@ -1,6 +1,7 @@
 """What strategies are judged from: the tables of one portfolio, and the same as arrays."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,9 +20,9 @@ class WeighInputs:
     decisions: those to be made now (decision_at). assets: symbol, asset_class, listed_at (from when it counts
     in sums over assets; its own record counts in full from then). strategy_pnl, positions,
     windows (walk_forward_windows), window_metrics, regimes (of the policy's detector). fitted: names of the
-    strategies that were fitted. past_weights: steps.strategy_weights of all earlier decisions of the
-    portfolio, empty where there are none; it carries the smoothing, and the ensemble's own record, from one
-    run to the next.
+    strategies that were fitted. variant_of: by variant, the strategy it is one of. past_weights:
+    steps.strategy_weights of all earlier decisions of the portfolio, empty where there are none; it carries
+    the smoothing, and the ensemble's own record, from one run to the next.
     """
 
     decisions: pd.DataFrame
@@ -32,6 +33,7 @@ class WeighInputs:
     window_metrics: pd.DataFrame
     regimes: pd.DataFrame
     fitted: frozenset[str]
+    variant_of: Mapping[str, str]
     past_weights: pd.DataFrame
 
 
@@ -41,7 +43,8 @@ class Study(NamedTuple):
     Instants are microseconds. `groups` (G by A) says which assets each class holds, and last the whole set.
     `usable` marks the filled profits in test spans, known by the span's metrics (`settled_at`); `held` is
     the position they were made with, `position` the one at the decision, NaN where there is none. `listed`
-    (A by D) says where an asset counts in sums over assets, from `listed_at` on.
+    (A by D) says where an asset counts in sums over assets, from `listed_at` on. `base_of` is the strategy
+    that each is a variant of, or itself.
     """
 
     strategies: list[str]
@@ -67,6 +70,7 @@ class Study(NamedTuple):
     test_sharpe: Array
     regime: Array
     is_fitted: Array
+    base_of: list[str]
 
 
 def study_of(inputs: WeighInputs) -> Study:
@@ -121,6 +125,7 @@ def study_of(inputs: WeighInputs) -> Study:
         test_sharpe=metrics[2],
         regime=_regimes(inputs.regimes, instants),
         is_fitted=np.isin(strategies, sorted(inputs.fitted)),
+        base_of=[inputs.variant_of.get(strategy, strategy) for strategy in strategies],
     )
 
 

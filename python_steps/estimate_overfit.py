@@ -20,13 +20,14 @@ from python_steps.cross_validation import (
     known_by,
 )
 from python_steps.learn_forecasts import (
-    LEARNERS,
     MINIMUM_ROWS,
+    Learner,
     Signals,
-    to_features,
     to_signals,
+    to_training,
     to_values,
 )
+from python_steps.learner_code import PACKAGE
 from python_steps.plugins import load
 
 GROUPS, TESTED = 6, 2  # 15 splits, 5 paths
@@ -68,22 +69,27 @@ def yearly(windows: pd.DataFrame) -> pd.DataFrame:
 
 
 def estimate(
-    examples: pd.DataFrame, readings: pd.DataFrame, windows: pd.DataFrame, learner: str, run_id: str
+    examples: pd.DataFrame,
+    readings: pd.DataFrame,
+    windows: pd.DataFrame,
+    learner: Learner,
+    run_id: str,
+    seed: int,
 ) -> pd.DataFrame:
     """Rows of steps.cpcv_metrics for each of `windows`, of one clock and plan.
 
-    `examples` and `readings` are those of learn_forecasts.learn, with label_known_at; `windows` has clock,
-    plan, window_id, test_from, embargo_at and known_at. What is split are the examples whose label was known
-    by the embargo, in six groups of decisions, two tested at a time; the embargo after a test group is as
-    long as the window's. Features, scaler and fit see the training rows of their split alone. A window with
-    fewer than 100 examples or six decisions is skipped.
+    `examples`, `readings` and `seed` are those of learn_forecasts.learn; `windows` has clock, plan,
+    window_id, test_from, embargo_at and known_at. What is split are the examples whose label was known by
+    the embargo, in six groups of decisions, two tested at a time; the embargo after a test group is as long
+    as the window's. Features, scaler and fit see the training rows of their split alone. A window with fewer
+    than 100 examples or six decisions is skipped.
 
     Splits have the Pearson and the rank correlation of forecast and target (the normalised label), over all
     rows of the train and of the test span. Paths have them over the test spans put together, and
     label_sharpe: mean over deviation, across decisions, of the mean over assets of value times target, per
     decision and without costs. Known at the window's known_at. Raises UnknownPlugin for the learner.
     """
-    module = load(LEARNERS, learner)
+    module = load(PACKAGE, learner.source)
     signals = to_signals(readings[readings["clock"].isin(set(windows["clock"]))])
     tables = []
     for window in windows.sort_values("window_id").to_dict("records"):
@@ -93,23 +99,28 @@ def estimate(
         rows = rows.sort_values(["decision_at", "symbol"], ignore_index=True)
         if len(rows) >= MINIMUM_ROWS and rows["decision_at"].nunique() >= GROUPS:
             embargo = (window["test_from"] - window["embargo_at"]).to_timedelta64()
-            table = pd.DataFrame(_measures(rows, signals, module, embargo))
+            table = pd.DataFrame(_measures(rows, signals, module, embargo, learner, seed))
             keys = {key: window[key] for key in ("clock", "plan", "window_id", "known_at")}
-            tables.append(table.assign(**keys, learner=learner, run_id=run_id))
+            tables.append(table.assign(**keys, learner=learner.name, run_id=run_id))
     return (
         pd.concat(tables, ignore_index=True)[CPCV_METRICS] if tables else pd.DataFrame(columns=CPCV_METRICS)
     )
 
 
 def _measures(
-    rows: pd.DataFrame, signals: Signals, learner: ModuleType, embargo: np.timedelta64
+    rows: pd.DataFrame,
+    signals: Signals,
+    module: ModuleType,
+    embargo: np.timedelta64,
+    learner: Learner,
+    seed: int,
 ) -> list[Measure]:
     """All measures of one window, of its splits and then of its paths."""
     decision_at, target = rows["decision_at"].to_numpy(), rows["target"].to_numpy(dtype=float)
     splits = list(
         combinatorial_splits(decision_at, rows["label_known_at"].to_numpy(), GROUPS, TESTED, embargo)
     )
-    said = [_forecasts(rows, target, signals, learner, split) for split in splits]
+    said = [_forecasts(rows, signals, module, split, learner, seed) for split in splits]
     found: list[Measure] = []
     for split, forecasts in zip(splits, said, strict=True):
         for span, where in (("train", split.is_train), ("test", split.is_test)):
@@ -121,13 +132,13 @@ def _measures(
 
 
 def _forecasts(
-    rows: pd.DataFrame, target: np.ndarray, signals: Signals, learner: ModuleType, split: Split
+    rows: pd.DataFrame, signals: Signals, module: ModuleType, split: Split, learner: Learner, seed: int
 ) -> Forecasts:
     """What a learner fitted on the training rows of a split says of each row; NaN where these are too few."""
     if split.is_train.sum() < MINIMUM_ROWS:
         return Forecasts(*np.full((2, len(rows)), np.nan))
-    features, _ = to_features(rows, signals, split.is_train)
-    forecast = learner.fit(features[split.is_train], target[split.is_train]).predict(features)
+    seen = to_training(rows, signals, split.is_train, learner, seed).seeded("cpcv", split.number)
+    forecast = module.fit(seen[split.is_train]).predict(seen.features)
     return Forecasts(forecast, to_values(forecast, split.is_train))
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -9,12 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from python_steps.belief_replicates import name_key
+from python_steps.learner_code import PACKAGE, files
+from python_steps.learners._training import Training
 from python_steps.plugins import load
 
-LEARNERS = "python_steps.learners"
 MINIMUM_ROWS = 100
+NO_DEVIATION = 1e-12  # what is left of a constant by rounding is less
 WINDOW = ["clock", "plan", "window_id"]
-EXAMPLES = [*WINDOW, "symbol", "decision_at", "session_date", "is_train", "target"]
+EXAMPLES = [*WINDOW, "symbol", "decision_at", "session_date", "is_train", "target", "label_known_at"]
 FORECASTS = [
     "clock", "plan", "learner", "window_id", "symbol", "decision_at", "session_date",
     "forecast", "value", "is_train", "known_at", "run_id",
@@ -22,6 +26,32 @@ FORECASTS = [
 FITTED_MODELS = [
     "clock", "plan", "learner", "window_id", "model_id", "rows_trained", "parameters", "known_at", "run_id",
 ]  # fmt: skip
+FEATURE_IMPORTANCES = [
+    "clock", "plan", "learner", "window_id", "feature", "importance", "known_at", "run_id",
+]  # fmt: skip
+
+
+TUNING_TRIALS = [
+    "clock", "plan", "learner", "window_id", "configuration", "folds", "mean_ic", "lower_quartile_ic",
+    "is_chosen", "known_at", "run_id",
+]  # fmt: skip
+
+
+class Learner(NamedTuple):
+    """What is fitted: the name its rows go by, the file it stands in, and its own parameters."""
+
+    name: str
+    source: str
+    parameters: Mapping[str, Any]
+
+
+class Window(NamedTuple):
+    """What one window taught: rows of each table, less the learner and the run."""
+
+    forecasts: pd.DataFrame
+    model: pd.DataFrame
+    importances: pd.DataFrame
+    tried: pd.DataFrame
 
 
 class Signals(NamedTuple):
@@ -33,36 +63,46 @@ class Signals(NamedTuple):
 
 
 def learn(
-    examples: pd.DataFrame, readings: pd.DataFrame, windows: pd.DataFrame, learner: str, run_id: str
+    examples: pd.DataFrame,
+    readings: pd.DataFrame,
+    windows: pd.DataFrame,
+    learner: Learner,
+    run_id: str,
+    seed: int,
 ) -> dict[str, pd.DataFrame]:
-    """Rows of steps.forecasts and steps.fitted_models, by those names, for `windows` of one clock and plan.
+    """Rows of steps.forecasts, fitted_models, feature_importances and tuning_trials, by those names.
 
-    `examples` has clock, plan, window_id, symbol, decision_at, session_date, is_train and target (the label
-    normalised by volatility; null unless is_train). `readings` has clock, signal, symbol, decision_at and
-    value in [-1, +1] (null where not valid, which counts as 0, the neutral reading). `windows` has clock,
-    plan, window_id and known_at. Windows with fewer than 100 training rows are skipped.
+    `examples` has clock, plan, window_id, symbol, decision_at, session_date, is_train, target (the label
+    normalised by volatility; null unless is_train) and label_known_at (likewise). `readings` has clock,
+    signal, symbol, decision_at and value in [-1, +1] (null or no row where not valid). `windows` has clock,
+    plan, window_id and known_at, all of one clock and plan. Windows with fewer than 100 training rows are
+    skipped. `seed` is the policy's; what a learner draws hangs on it, and on the names of learner, plan and
+    window. Only a learner that chooses among configurations, and says so in `tried`, has tuning trials.
 
     value = tanh(forecast / deviation of the in-sample forecasts), and 0 where these do not deviate. A
     forecast is known at the later of its decision and its window. Raises UnknownPlugin for the learner, and
-    ValueError where `windows` mixes clocks or plans, or a reading stands twice.
+    ValueError where `windows` mixes clocks or plans, a reading stands twice, or the learner does not have
+    one of its parameters.
     """
-    module = load(LEARNERS, learner)
+    module = load(PACKAGE, learner.source)
     if len(windows[["clock", "plan"]].drop_duplicates()) > 1:
         raise ValueError("learn_forecasts: windows of more than one clock or plan")
     clocks = set(windows["clock"])
     signals = to_signals(readings[readings["clock"].isin(clocks)])
     examples = examples[EXAMPLES].merge(windows[[*WINDOW, "known_at"]], on=WINDOW)
-    forecasts, models = [], []
+    taught = []
     for _, window in examples.groupby("window_id", sort=True):
         rows = window.sort_values(["decision_at", "symbol"], ignore_index=True)
-        answer = _one_window(rows, signals, module)
+        answer = _one_window(rows, signals, module, learner, seed)
         if answer is not None:
-            forecasts.append(answer[0])
-            models.append(answer[1])
-    return {
-        "forecasts": _table(forecasts, FORECASTS, learner, run_id),
-        "fitted_models": _table(models, FITTED_MODELS, learner, run_id),
+            taught.append(answer)
+    tables = {
+        "forecasts": (FORECASTS, [one.forecasts for one in taught]),
+        "fitted_models": (FITTED_MODELS, [one.model for one in taught]),
+        "feature_importances": (FEATURE_IMPORTANCES, [one.importances for one in taught]),
+        "tuning_trials": (TUNING_TRIALS, [one.tried for one in taught if len(one.tried)]),
     }
+    return {name: _table(parts, columns, learner, run_id) for name, (columns, parts) in tables.items()}
 
 
 def to_signals(readings: pd.DataFrame) -> Signals:
@@ -75,50 +115,75 @@ def to_signals(readings: pd.DataFrame) -> Signals:
 
 
 def _one_window(
-    rows: pd.DataFrame, signals: Signals, learner: ModuleType
-) -> tuple[pd.DataFrame, pd.DataFrame] | None:
-    """Forecasts and the model of one window, or None where there is too little to learn from."""
+    rows: pd.DataFrame, signals: Signals, module: ModuleType, learner: Learner, seed: int
+) -> Window | None:
+    """What one window teaches, or None where there is too little to learn from."""
     is_fitted_on = (rows["is_train"].astype(bool) & rows["target"].notna()).to_numpy()
     if is_fitted_on.sum() < MINIMUM_ROWS:
         return None
-    features, names = to_features(rows, signals, is_fitted_on)
-    target = rows["target"].to_numpy(dtype=float)[is_fitted_on]
-    fitted = learner.fit(features[is_fitted_on], target)
-    forecast = fitted.predict(features)
-    parameters = json.dumps({"signals": names, **fitted.parameters()}, sort_keys=True)
+    seen = to_training(rows, signals, is_fitted_on, learner, seed)
+    fitted = module.fit(seen[is_fitted_on])
+    forecast = fitted.predict(seen.features)
+    parameters = json.dumps({"signals": seen.names, **fitted.parameters()}, sort_keys=True, allow_nan=False)
     said = rows.assign(forecast=forecast, value=to_values(forecast, is_fitted_on))
     said["known_at"] = rows[["decision_at", "known_at"]].max(axis=1)
+    window = rows[[*WINDOW, "known_at"]].head(1)
     model: dict[str, Any] = {
-        "model_id": _model_id(learner, rows[is_fitted_on], features[is_fitted_on], parameters),
+        "model_id": _model_id(module, rows[is_fitted_on], seen.features[is_fitted_on], parameters),
         "rows_trained": int(is_fitted_on.sum()),
         "parameters": parameters,
     }
-    return said, rows[["clock", "plan", "window_id", "known_at"]].head(1).assign(**model)
+    shares = pd.DataFrame({"feature": seen.names, "importance": fitted.importances()})
+    tried = pd.DataFrame(getattr(fitted, "tried", ()))
+    return Window(
+        said, window.assign(**model), *(window.merge(part, how="cross") for part in (shares, tried))
+    )
+
+
+def to_training(
+    rows: pd.DataFrame, signals: Signals, is_fitted_on: np.ndarray, learner: Learner, seed: int
+) -> Training:
+    """Rows of one window, in order of decision_at and symbol, as arrays."""
+    features, names = to_features(rows, signals, is_fitted_on)
+    instants, decision = np.unique(rows["decision_at"].to_numpy("datetime64[us]"), return_inverse=True)
+    plan, window_id = rows["plan"].iloc[0], int(rows["window_id"].iloc[0])
+    return Training(
+        names=names,
+        features=features,
+        target=rows["target"].to_numpy(dtype=float),
+        decision=decision,
+        known=np.searchsorted(instants, rows["label_known_at"].to_numpy("datetime64[us]")),
+        symbol=np.unique(rows["symbol"].to_numpy(dtype=str), return_inverse=True)[1],
+        seed=np.random.SeedSequence(seed, spawn_key=(name_key(learner.source), name_key(plan), window_id)),
+        parameters=learner.parameters,
+    )
 
 
 def to_features(
     rows: pd.DataFrame, signals: Signals, is_fitted_on: np.ndarray
-) -> tuple[np.ndarray, list[str]]:
+) -> tuple[np.ndarray, tuple[str, ...]]:
     """Rows by signals, and the signals' names: those that had a reading in the train span, since what begins
     later must change nothing.
     """
     place = signals.keys.get_indexer(pd.MultiIndex.from_frame(rows[["symbol", "decision_at"]]))
     values = np.where((place >= 0)[:, None], signals.values[place], np.nan)
     is_there = np.isfinite(values[is_fitted_on]).any(axis=0)
-    names = [name for name, there in zip(signals.names, is_there, strict=True) if there]
-    return np.ascontiguousarray(np.nan_to_num(values[:, is_there], nan=0.0)), names
+    names = tuple(name for name, there in zip(signals.names, is_there, strict=True) if there)
+    return np.ascontiguousarray(values[:, is_there]), names
 
 
 def to_values(forecast: np.ndarray, is_fitted_on: np.ndarray) -> np.ndarray:
     """tanh of forecasts over the deviation of those in-sample, in [-1, +1]; 0 where these do not deviate."""
     deviation = float(np.std(forecast[is_fitted_on]))
-    scaled = forecast / deviation if deviation > 0 else np.zeros(len(forecast))
+    scaled = forecast / deviation if deviation > NO_DEVIATION else np.zeros(len(forecast))
     return np.clip(np.tanh(scaled), -1, 1)
 
 
-def _model_id(learner: ModuleType, trained_on: pd.DataFrame, features: np.ndarray, parameters: str) -> str:
-    """SHA-256 over the learner's source, its training data in order of key, and what was fitted."""
-    seen = hashlib.sha256(Path(str(learner.__file__)).read_bytes())
+def _model_id(module: ModuleType, trained_on: pd.DataFrame, features: np.ndarray, parameters: str) -> str:
+    """SHA-256 over the learner's files, its training data in order of key, and what was fitted."""
+    seen = hashlib.sha256()
+    for file in files(Path(str(module.__file__))):
+        seen.update(file.read_bytes())
     seen.update("\n".join(trained_on["symbol"]).encode())
     seen.update(trained_on["decision_at"].to_numpy("datetime64[us]").tobytes())
     seen.update(features.tobytes())
@@ -127,8 +192,8 @@ def _model_id(learner: ModuleType, trained_on: pd.DataFrame, features: np.ndarra
     return seen.hexdigest()
 
 
-def _table(parts: list[pd.DataFrame], columns: list[str], learner: str, run_id: str) -> pd.DataFrame:
+def _table(parts: list[pd.DataFrame], columns: list[str], learner: Learner, run_id: str) -> pd.DataFrame:
     if not parts:
         return pd.DataFrame(columns=columns)
-    whole = pd.concat(parts, ignore_index=True).assign(learner=learner, run_id=run_id)
+    whole = pd.concat(parts, ignore_index=True).assign(learner=learner.name, run_id=run_id)
     return whole[columns]

@@ -1,6 +1,7 @@
 """Plug-ins are the modules of a package, named by file: a new one is one file and no registration."""
 
 import importlib
+import importlib.util
 import pkgutil
 from types import ModuleType
 
@@ -17,6 +18,11 @@ def discover(package: str) -> dict[str, ModuleType]:
     parent = importlib.import_module(package)
     names = sorted(found.name for found in pkgutil.iter_modules(parent.__path__))
     return {name: importlib.import_module(f"{package}.{name}") for name in names if not name.startswith("_")}
+
+
+def missing(module: ModuleType) -> list[str]:
+    """Packages a plug-in asks for in EXTRA, an optional extra of the project, that are not installed."""
+    return [name for name in getattr(module, "EXTRA", ()) if importlib.util.find_spec(name) is None]
 
 
 def load(package: str, name: str) -> ModuleType:

@@ -8,6 +8,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from python_steps import plugins
+from python_steps.learner_code import PACKAGE
+
 PORTFOLIOS = Path(__file__).parent.parent / "flows" / "portfolios"
 MAX_BYTES = 100_000
 
@@ -104,13 +107,17 @@ class Policy(Strict):
     """A merged policy: every key is there, and inside its bounds.
 
     Everything is decided under `plan`; `compared_plans` are laid and evaluated beside it, and decide nothing.
+    `signals` are those that trade by themselves, `learners` the files that are fitted, on all signals there
+    are; `variants` says whether the grids in the seed are laid out.
     """
 
     clock: str
     plan: str
     compared_plans: tuple[str, ...] = ()  # a policy landed before there were any has none
     universe: Universe
-    strategies: Literal["all"] | tuple[str, ...]
+    signals: Literal["all"] | tuple[str, ...]
+    learners: Literal["all"] | tuple[str, ...]
+    variants: bool
     allow_shorts: Literal[False]
     detector: str
     covariance: str
@@ -139,6 +146,21 @@ class Policy(Strict):
         if missing:
             raise ValueError(f"limits.asset_classes: no limit for {', '.join(missing)}")
         return self
+
+
+def resolved(policy: Policy) -> tuple[Policy, list[str]]:
+    """The policy with `learners: all` written out, as it is landed, and the learners it leaves out.
+
+    All are those whose packages are installed: what a run can do hangs on its machine, and the row in
+    raw.policies says what it did.
+    """
+    if policy.learners != "all":
+        return policy, []
+    found = plugins.discover(PACKAGE)
+    left_out = [name for name, module in found.items() if plugins.missing(module)]
+    return policy.model_copy(
+        update={"learners": tuple(name for name in found if name not in left_out)}
+    ), left_out
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,7 +1,8 @@
 """Counts what is tried, when it is tried: one row for each configuration when a run first evaluates it.
 
-A configuration is the clock, the plan, a whole row of `strategies`, and the source of its signal or learner,
-less comments and layout: another parameter in the file is another configuration, another comment is not.
+A configuration is the clock, the plan, a row of `strategies` less its caution, and the source of its signal
+or learner and of the helpers that uses, less comments and layout: another parameter is another configuration,
+another comment is not.
 """
 
 import ast
@@ -14,12 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from python_steps.learner_code import LEARNERS, files
 from python_steps.sharpe import sharpe
 
 STEPS = Path(__file__).parent
 MACROS = STEPS.parent / "macros"
-LEARNERS = STEPS / "learners"
 TRIALS = ["config_hash", "batch_id", "clock", "plan", "strategy", "first_run_id", "as_of", "test_sharpe"]
+SAID_ABOUT = ("caution",)  # columns that change nothing of what is done
 SQL_COMMENT = re.compile(r"\{#.*?#\}|--[^\n]*", re.DOTALL)
 
 
@@ -51,13 +53,45 @@ def fresh_configurations(
             {
                 "clock": clock,
                 "plan": plan,
-                "strategy": {name: None if pd.isna(value) else value for name, value in row.items()},
+                "strategy": {
+                    name: None if pd.isna(value) else value
+                    for name, value in row.items()
+                    if name not in SAID_ABOUT
+                },
                 "code": source_code(row["kind"], row["source"], macros, learners),
             }
         )
         for row in ordered.to_dict("records")
     ]
     named = ordered.assign(config_hash=hashes)
+    return named[~named["config_hash"].isin(known)]
+
+
+def fresh_tuned(
+    tuned: pd.DataFrame, known: set[str], *, clock: str, plan: str, learners: Path = LEARNERS
+) -> pd.DataFrame:
+    """What learners tried inside their train spans and is not in `known`: each configuration once.
+
+    `tuned` are rows of steps.tuning_trials of one clock and plan, however many windows tried the same. The
+    strategy goes by the learner and the configuration, and has no profits of its own.
+    """
+    each = tuned[["learner", "configuration"]].drop_duplicates().sort_values(["learner", "configuration"])
+    rows = [
+        {
+            "strategy": f"{learner}: {configuration}",
+            "config_hash": _digest(
+                {
+                    "clock": clock,
+                    "plan": plan,
+                    "tuned_by": learner,
+                    "configuration": configuration,
+                    "code": source_code("learner", json.loads(configuration)["learner"], learners=learners),
+                }
+            ),
+        }
+        for learner, configuration in each.to_numpy()
+    ]
+    named = pd.DataFrame(rows, columns=["strategy", "config_hash"])
     return named[~named["config_hash"].isin(known)]
 
 
@@ -94,12 +128,17 @@ def source_code(kind: str, source: str, macros: Path = MACROS, learners: Path = 
     if kind == "signal":
         return " ".join(SQL_COMMENT.sub(" ", _macro_file(f"signal__{source}", macros)).split())
     if kind == "learner":
-        tree = ast.parse((learners / f"{source}.py").read_text("utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
-                node.body = node.body[1:]
-        return ast.dump(tree)
+        return "\n".join(_python(file) for file in files(learners / f"{source}.py", learners))
     return ""
+
+
+def _python(file: Path) -> str:
+    """What a module does, less comments, docstrings and layout."""
+    tree = ast.parse(file.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            node.body = node.body[1:]
+    return ast.dump(tree)
 
 
 def _macro_file(name: str, macros: Path) -> str:

@@ -22,9 +22,11 @@ from flows.publish import PUBLISHED
 from python_steps import policy as policies
 from python_steps import warehouse
 
+STATISTICS = ("bar_statistics", "trend_statistics", "shape_statistics", "range_statistics")
+
 # Tables of fixed look-back: cut off their oldest bars, and what is past its warm-up stays. Levels are chained
 # from the first bar, and learners are fitted from the clock's start, so neither is among them.
-FIXED_LOOK_BACK = ("daily_returns", "bar_statistics", "signals", "readings", "positions")
+FIXED_LOOK_BACK = ("daily_returns", *STATISTICS, "signals", "readings", "positions")
 WARM_UP = 22  # bars beyond a year: the deviation a return is measured against, and the bar before it
 
 DATED_TABLES = """

@@ -40,7 +40,14 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "assets",
             "decisions",
         ),
-        ("steps.forecasts", "steps.fitted_models", "steps.cpcv_metrics", "steps.regimes"),
+        (
+            "steps.forecasts",
+            "steps.fitted_models",
+            "steps.feature_importances",
+            "steps.tuning_trials",
+            "steps.cpcv_metrics",
+            "steps.regimes",
+        ),
     ),
     "weigh": (
         (

@@ -1,5 +1,9 @@
-{# The quarter's return, but only as far as the past month was calmer than the quarter: trends that
-   end badly end in rising volatility (Barroso and Santa-Clara 2015). Knows: closes of one quarter. #}
+{# The quarter's return, but only as far as the past month was calmer than the quarter: trends that end
+   badly end in rising volatility.
+   Formula: tanh(r_quarter / (σ_quarter · √bars_per_quarter)) · min(1, σ_quarter / σ_month)
+   Source: Barroso and Santa-Clara 2015
+   Horizon: 3 months
+   Knows: closes of one quarter #}
 {% macro signal__calm_trend_3m() %}
     select
         bars.symbol,

@@ -1,5 +1,9 @@
-{# Return of the past year without its last month, against its usual size: the slow trend, clear of
-   short-term reversal (Jegadeesh and Titman 1993). Knows: closes of one year. #}
+{# Return of the past year without its last month, against its usual size: the slow trend, clear of short-
+   term reversal.
+   Formula: tanh((r_year − r_month) / (σ_year · √(bars_per_year − bars_per_month)))
+   Source: Jegadeesh and Titman 1993
+   Horizon: 12 months
+   Knows: closes of one year #}
 {% macro signal__momentum_12m_1m() %}
     select
         bars.symbol,

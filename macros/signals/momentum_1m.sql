@@ -1,5 +1,9 @@
-{# Return of the past month against its usual size: what went up keeps going up (Jegadeesh and Titman 1993).
-   Knows: closes of one month. #}
+{# Return of the past month against its usual size: what went up keeps going up, because news is priced
+   slowly and money follows returns.
+   Formula: tanh(r_month / (σ_quarter · √bars_per_month))
+   Source: Jegadeesh and Titman 1993; Moskowitz, Ooi and Pedersen 2012
+   Horizon: 1 month
+   Knows: closes of one quarter #}
 {% macro signal__momentum_1m() %}
     select
         bars.symbol,

@@ -1,5 +1,9 @@
-{# Return of the past quarter against its usual size: what went up keeps going up (Jegadeesh and Titman 1993).
-   Knows: closes of one quarter. #}
+{# Return of the past quarter against its usual size: what went up keeps going up, because news is priced
+   slowly and money follows returns.
+   Formula: tanh(r_quarter / (σ_quarter · √bars_per_quarter))
+   Source: Jegadeesh and Titman 1993; Moskowitz, Ooi and Pedersen 2012
+   Horizon: 3 months
+   Knows: closes of one quarter #}
 {% macro signal__momentum_3m() %}
     select
         bars.symbol,

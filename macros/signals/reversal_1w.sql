@@ -1,5 +1,8 @@
-{# The past week's return turned round: who had to sell in haste pays whoever buys (Lehmann 1990).
-   Knows: closes of one week, deviation of one quarter. #}
+{# The past week's return turned round: who had to sell in haste pays whoever buys.
+   Formula: −tanh(r_week / (σ_quarter · √bars_per_week))
+   Source: Lehmann 1990
+   Horizon: 1 week
+   Knows: closes of one quarter #}
 {% macro signal__reversal_1w() %}
     select
         bars.symbol,

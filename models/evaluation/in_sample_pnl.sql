@@ -10,9 +10,8 @@ with
             forecasts.symbol,
             forecasts.decision_at,
             returns.decision_number,
-            case
-                when strategies.direction = 'long' then greatest(forecasts.value, 0) else forecasts.value
-            end as position,
+            {{ held_position("forecasts.value", "strategies.direction", "strategies.parameters") }}
+            as position,
             returns.unit_return,
             returns.cost_rate,
             greatest(returns.known_at, forecasts.known_at) as known_at
@@ -20,7 +19,7 @@ with
         inner join
             {{ ref("strategies") }} as strategies
             on strategies.kind = 'learner'
-            and strategies.source = forecasts.learner
+            and strategies.learner = forecasts.learner
             and strategies.plan = forecasts.plan
         inner join
             {{ ref("order_returns") }} as returns

@@ -1,5 +1,4 @@
--- Every version of every bar that this run may see: one row per symbol, session_date,
--- vendor and version.
+-- Every version of every bar that this run may see: one row per symbol, session_date, vendor and version.
 select
     bars.symbol,
     bars.session_date,

@@ -1,29 +1,40 @@
--- What is tested: one row per strategy. Each signal is one by itself unless the seed says how to trade it. A
--- fitted strategy belongs to the plan it is fitted under, and is left out where that plan is not laid.
+-- What is tested: one row per strategy, of those that a policy in force names. Each signal is one by itself
+-- unless the seed says how to trade it, and each variant is one beside that of which it is a variant.
 with
-    seeded as (
-        select *
-        from
-            {{
-                study_rows(
-                    "strategies",
-                    ["strategy", "kind", "source", "plan", "family", "direction", "parameters", "caution"],
-                )
-            }}
-    ),
-    found as (select unnest({{ plugin_names("signal") }}) as signal)
-select strategy, kind, source, plan, family, direction, parameters, caution
-from seeded
-where plan is null or plan in (select plan from {{ ref("laid_plans") }})
-union all
+    laid_out as (
+        select
+            declared.* exclude (parameters),
+            nullif(configurations.variant, '') as variant,
+            configurations.label,
+            configurations.parameters
+        from {{ ref("declared_strategies") }} as declared
+        inner join
+            {{ ref("strategy_configurations") }} as configurations
+            on configurations.strategy = declared.strategy
+        union all by name
+        select * exclude (parameters), null as variant, null as label, null as parameters
+        from {{ ref("declared_strategies") }}
+        where strategy not in (select strategy from {{ ref("strategy_configurations") }} where variant = '')
+    )
 select
-    signal as strategy,
-    'signal' as kind,
-    signal as source,
-    null as plan,
-    'unsorted' as family,
-    'long' as direction,
-    null as parameters,
-    null as caution
-from found
-where signal not in (select source from seeded where kind = 'signal')
+    strategy || coalesce('__' || variant, '') as strategy,
+    kind,
+    source,
+    case when kind = 'learner' then source || coalesce('__' || label, '') end as learner,
+    plan,
+    family,
+    direction,
+    case when variant is not null then strategy end as variant_of,
+    parameters,
+    caution
+from laid_out
+where
+    kind = 'constant'
+    or (
+        exists (
+            select 1
+            from {{ ref("named_plugins") }} as named
+            where named.kind = laid_out.kind and named.name in (laid_out.source, 'all')
+        )
+        and (variant is null or 'variant' in (select kind from {{ ref("named_plugins") }}))
+    )

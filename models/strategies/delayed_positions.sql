@@ -31,7 +31,7 @@ with
         inner join
             {{ ref("strategies") }} as strategies
             on strategies.kind = 'learner'
-            and strategies.source = forecasts.learner
+            and strategies.learner = forecasts.learner
             and strategies.plan = forecasts.plan
         inner join
             {{ ref("walk_forward_windows") }} as windows
@@ -52,7 +52,7 @@ select
     bars.symbol,
     bars.decision_at,
     bars.decision_number,
-    {{ held_position("scores.score", "strategies.direction") }} as position,
+    {{ held_position("scores.score", "strategies.direction", "strategies.parameters") }} as position,
     bars.known_at
 from {{ ref("delayed_bars") }} as bars
 cross join {{ ref("strategies") }} as strategies

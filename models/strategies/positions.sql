@@ -6,7 +6,7 @@ select
     bars.symbol,
     bars.decision_at,
     bars.decision_number,
-    {{ held_position("scores.score", "strategies.direction") }} as position,
+    {{ held_position("scores.score", "strategies.direction", "strategies.parameters") }} as position,
     bars.known_at
 from {{ ref("strategies") }} as strategies
 cross join {{ ref("decision_bars") }} as bars

@@ -21,7 +21,7 @@ select
 from {{ ref("strategies") }} as strategies
 inner join
     {{ ref("forecasts") }} as forecasts
-    on forecasts.learner = strategies.source
+    on forecasts.learner = strategies.learner
     and forecasts.plan = strategies.plan
 inner join
     {{ ref("walk_forward_windows") }} as windows

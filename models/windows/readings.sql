@@ -1,5 +1,5 @@
--- Each signal as an asset's decision reads it, as-of and no older than five days:
--- one row per clock, signal, symbol and decision_at with a valid signal.
+-- Each signal as an asset's decision reads it, as-of and no older than five days: one row per clock, signal,
+-- symbol and decision_at with a valid signal.
 select
     bars.clock,
     signals.signal,

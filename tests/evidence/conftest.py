@@ -29,7 +29,15 @@ OWN_ASSETS = {
 }
 # Sessions without a bar: orders lapse, and the asset is left out, the second time until it is sold.
 MISSING = ["2019-02-12", "2019-05-06", "2019-05-07", "2019-05-08", "2019-05-09", "2019-05-10"]
-OWN_POLICY = "extends: default\nplan: short\ngates: {minimum_trades: 5}\n"
+# What trades, of all that is made: enough to be judged, and three times as fast.
+SOME = """learners: [ridge]
+signals:
+  [momentum_1m, momentum_3m, momentum_12m_1m, reversal_1w, zscore_1m, rsi_14d, low_volatility_3m,
+  calm_trend_3m, volatility_breakout_1w, donchian_1m, donchian_3m, high_52w, class_momentum_6m, low_beta_12m,
+  crossover_3m_12m, turn_of_month]
+"""
+SAMPLE_POLICY = "extends: default\n" + SOME
+OWN_POLICY = "extends: default\nplan: short\ngates: {minimum_trades: 5}\n" + SOME
 HOLDINGS = {"ZORK": 0.1, "FLURB": 0.05}
 
 # Says what it sees in the published file, again and again until it finds the file `stop`: through new
@@ -153,8 +161,10 @@ def sha256(file: Path) -> str:
 
 @pytest.fixture(scope="session")
 def sample(tmp_path_factory) -> Ran:
-    """`portfolio rebalance` in an empty folder."""
-    ran = portfolio(tmp_path_factory.mktemp("sample"), "rebalance")
+    """`portfolio rebalance` in an empty folder, of a `global` in which fewer strategies compete."""
+    folder = tmp_path_factory.mktemp("sample")
+    (folder / "global.yml").write_text(SAMPLE_POLICY)
+    ran = portfolio(folder, "rebalance", "--portfolio", "global.yml")
     assert ran.code == 0, ran.stderr
     return ran
 

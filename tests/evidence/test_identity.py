@@ -41,7 +41,7 @@ def world(request) -> World:
     """The embedded sample, and a user's file whose bars are missing now and then, of which some is held."""
     found = request.getfixturevalue(request.param)
     if request.param == "sample":
-        return World(found, policies.load("global")[1], symbols=40, decisions=1000)
+        return World(found, policies.load(found.folder / "global.yml")[1], symbols=40, decisions=1000)
     return World(found.next_day, policies.load(found.next_day.folder / "my.yml")[1], 5, 300)
 
 

@@ -20,13 +20,20 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from flows.guards.compiled import CompiledDbt
 from tests.worlds import moods, trends, walks
 from tests.worlds.landed import Landed, land
 
 FREE = "extends: default\nclock: free\ncompared_plans: []\n"
-SHORT = FREE + "plan: short\n"
+# All there is trades on the walks; elsewhere what the worlds were made to pay, and what they make lose.
+SOME = """signals:
+  [momentum_1m, momentum_3m, momentum_12m_1m, reversal_1w, zscore_1m, rsi_14d, low_volatility_3m,
+  calm_trend_3m, volatility_breakout_1w, donchian_1m, donchian_3m, high_52w]
+learners: [ridge]
+"""
+SHORT = FREE + SOME + "plan: short\n"
 FIRST = dt.date(2014, 1, 1)
 MIXED = {"crypto": 6, "equity": 8, "fx": 6}
 MOODY = {"equity": 8, "fx": 4}
@@ -114,16 +121,19 @@ def without_edge(request: pytest.FixtureRequest) -> Landed:
 
 
 def test_on_random_walks_no_strategy_has_a_test_sharpe_beyond_three_standard_errors(noise):
+    """Three for one strategy; for so many, what is as unlikely for the largest of them."""
     found = sharpes(noise)
+    limit = norm.isf(norm.sf(3) / len(found))
     assert sorted(found.index) == sorted(noise.query("select strategy from main.strategies")["strategy"])
-    assert found["errors_from_zero"].abs().max() < 3, found
+    assert len(found) > 50
+    assert found["errors_from_zero"].abs().max() < limit, found
 
 
 def test_on_random_walks_no_mean_test_return_is_beyond_three_standard_errors(noise):
     returns = noise.query(TEST_RETURNS).groupby("strategy")["expected_return"]
     errors_from_zero = returns.mean() / (returns.std() / np.sqrt(returns.size()))
     assert returns.size().min() > 100
-    assert errors_from_zero.abs().max() < 3, errors_from_zero
+    assert errors_from_zero.abs().max() < norm.isf(norm.sf(3) / len(returns)), errors_from_zero
 
 
 def test_on_random_walks_nothing_was_charged(noise):

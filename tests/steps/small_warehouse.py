@@ -155,6 +155,7 @@ def _evaluate(con: duckdb.DuckDBPyConnection) -> None:
         record | fast | {"plan": "short", "strategy": "ridge_short", "sharpe": -0.5},
     ]
     _create(con, "test_record", pd.DataFrame(records))
+    _judge_signals(con)
     drawn = {"clock": "global", "plan": "default", "asset_group": "all", "window_id": 24, "metric": "sharpe"}
     drawn |= {"estimate": 0.5, "lower": -0.25, "upper": 1.25, "undefined": None, "level": 0.95, "draws": 500}
     drawn |= {"block_length": 5.0, "observations": 567, "from_at": record["from_at"], "until_at": RECORDED}
@@ -169,6 +170,41 @@ def _evaluate(con: duckdb.DuckDBPyConnection) -> None:
         drawn | {"kind": "portfolio", "subject": "other", "window_id": 25, "upper": 8.8},
     ]
     warehouse.write(con, "steps.metric_intervals", pd.DataFrame(intervals))
+
+
+def _judge_signals(con: duckdb.DuckDBPyConnection) -> None:
+    """Records of two signals over two horizons, in windows of which every third tiles time."""
+    of = {"clock": "global", "plan": "default", "known_at": RECORDED}
+    windows = [of | {"window_id": number, "is_disjoint": number % 3 == 0} for number in (21, 22, 24, 27)]
+    _create(con, "walk_forward_windows", pd.DataFrame(windows))
+    record = of | {"span": "record", "window_id": 24, "windows": 9, "decisions": 567, "ic_t": 1.5}
+    record |= {"ic": 0.02, "ic_lower": -0.01, "ic_upper": 0.05, "rank_ic": 0.03, "hit_ratio": 0.52}
+    record |= {"hit_ratio_by_chance": 0.5, "undefined": None}
+    none = {"ic_lower": None, "ic_upper": None, "undefined": "interval: fewer than three windows"}
+    quality = [
+        record | {"signal": "fast", "horizon": 5},
+        record | {"signal": "fast", "horizon": 5, "window_id": 21, "ic": 0.7},
+        record | {"signal": "fast", "horizon": 5, "window_id": 27, "ic": 0.9, "known_at": AS_OF},
+        record | {"signal": "fast", "horizon": 5, "window_id": 24, "span": "test", "ic": 0.8},
+        record | {"signal": "fast", "horizon": 21, "ic": 0.01},
+        record | {"signal": "slow", "horizon": 5, "windows": 2} | none,
+    ]
+    _create(con, "signal_quality", pd.DataFrame(quality))
+    moves = [
+        of | {"signal": "fast", "window_id": 21, "pairs": 100, "mean_change": 0.1, "autocorrelation": 0.9},
+        of | {"signal": "fast", "window_id": 22, "pairs": 100, "mean_change": 0.9, "autocorrelation": 0.1},
+        of | {"signal": "fast", "window_id": 24, "pairs": 300, "mean_change": 0.2, "autocorrelation": 0.7},
+    ]
+    _create(con, "signal_turnover", pd.DataFrame(moves))
+    alike = [
+        of
+        | {"signal": "fast", "other_signal": "slow", "window_id": 21, "readings": 100, "correlation": -0.8},
+        of
+        | {"signal": "fast", "other_signal": "slow", "window_id": 24, "readings": 300, "correlation": -0.4},
+        of
+        | {"signal": "fast", "other_signal": "third", "window_id": 24, "readings": 300, "correlation": 0.2},
+    ]
+    _create(con, "signal_correlations", pd.DataFrame(alike))
 
 
 def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, *, is_stopped: bool) -> None:

@@ -18,7 +18,9 @@ from python_steps.cross_validation import (
     known_by,
 )
 from python_steps.estimate_overfit import CPCV_METRICS, estimate, yearly
+from python_steps.learn_forecasts import Learner
 from python_steps.learners import ridge
+from python_steps.learners._training import Training
 
 DAY, NONE = np.timedelta64(1, "D"), np.timedelta64(0, "D")
 DAYS = np.datetime64("2020-01-01") + np.arange(10)
@@ -43,8 +45,8 @@ class Fitted:
         return said
 
 
-def fit(features, target):
-    return Fitted(features, target)
+def fit(training):
+    return Fitted(training.features, training.target)
 '''
 
 
@@ -205,7 +207,8 @@ def world(seed: int = 1) -> dict[str, pd.DataFrame]:
 
 
 def said(learner: str, **tables: pd.DataFrame) -> pd.DataFrame:
-    return estimate(*(tables[name] for name in ("examples", "readings", "windows")), learner, "run")
+    read = (tables[name] for name in ("examples", "readings", "windows"))
+    return estimate(*read, Learner(learner, learner, {}), "run", 1)
 
 
 def values(found: pd.DataFrame, unit: str, span: str, metric: str = "information_coefficient") -> pd.Series:
@@ -292,6 +295,8 @@ def test_the_numbers_of_a_path_are_those_computed_by_hand():
     rows = told["examples"].sort_values(["decision_at", "symbol"], ignore_index=True)
     wide = told["readings"].pivot_table(index=["decision_at", "symbol"], columns="signal", values="value")
     features, target = wide.to_numpy(), rows["target"].to_numpy()
+    place, seed = np.arange(len(rows)), np.random.SeedSequence(1)
+    seen = Training(("asset", "time"), features, target, place, place, place, seed)
     embargo = (told["windows"]["test_from"] - told["windows"]["embargo_at"]).to_numpy()[0]
     group = rows["place"].to_numpy() // 40
     forecast, value = np.empty(len(rows)), np.empty(len(rows))
@@ -299,7 +304,7 @@ def test_the_numbers_of_a_path_are_those_computed_by_hand():
         rows["decision_at"].to_numpy(), rows["label_known_at"].to_numpy(), 6, 2, embargo
     ):
         where = np.isin(group, np.flatnonzero(combinatorial_paths(6, 2)[3] == split.number))
-        fitted = ridge.fit(features[split.is_train], target[split.is_train])
+        fitted = ridge.fit(seen[split.is_train])
         forecast[where] = fitted.predict(features[where])
         deviation = fitted.predict(features[split.is_train]).std()
         value[where] = np.tanh(forecast[where] / deviation)
@@ -404,7 +409,7 @@ def test_the_small_world_holds_the_estimate_of_each_year(small_world):
         windows = con.execute("from main.walk_forward_windows").df()
     finally:
         con.close()
-    assert set(found["learner"]) == {"ridge"}
+    assert set(found["learner"]) == {"ridge"}  # the only one of the plan that decides there
     keys = ["clock", "plan", "window_id"]
     placed = found.merge(windows[[*keys, "test_from"]], on=keys)
     assert len(placed) == len(found)

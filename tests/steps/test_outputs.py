@@ -135,6 +135,20 @@ def test_a_strategy_has_its_newest_known_record_with_interval_trades_and_what_tr
     assert fast["test_sharpe_if"] == {"costs_2x": 0.25}
 
 
+def test_a_signal_has_its_newest_known_record_pooled_over_spans_that_tile_time(report):
+    signals = report["signals"]
+    assert (signals["horizon"], signals["windows"]) == (5, 9)
+    assert signals["fast"] == {
+        "ic": 0.02,
+        "interval": {"lower": -0.01, "upper": 0.05},
+        "rank_ic": 0.03,
+        "decay": {5: 0.02, 21: 0.01},
+        "turnover": 0.175,
+        "most_alike": {"signal": "slow", "correlation": -0.5},
+    }
+    assert signals["slow"]["most_alike"] == {"signal": "fast", "correlation": -0.5}
+
+
 def test_what_is_undefined_is_null_with_its_reason_and_nothing_else_is(report):
     assert report["undefined"] == {
         "intervals.expected_return": "the returns have no deviation",
@@ -146,6 +160,8 @@ def test_what_is_undefined_is_null_with_its_reason_and_nothing_else_is(report):
         "plans.sharpe_ratios.ridge.default": "returns do not deviate",
         "strategies.ridge.test_sharpe": "returns do not deviate",
         "strategies.ridge.interval": "the returns have no deviation",
+        "signals.slow.interval": "fewer than three windows",
+        "signals.slow.turnover": "no reading of two decisions in a row",
     }
     nulls = {".".join(path) for path in _nulls(report)}
     assert nulls == set(report["undefined"])

@@ -32,6 +32,8 @@ CASES = {
     "not YAML": ("limits: [\n", "mine.yml: line 2: not valid YAML"),
     "not keys and values": ("- a\n- b\n", "mine.yml: expected keys and values"),
     "class without a limit": ("extends: nolimit\nuniverse: {asset_classes: [bond]}\n", "mine.yml: "),
+    "not all and no list": ("extends: default\nsignals: some\n", "mine.yml: signals"),
+    "neither yes nor no": ("extends: default\nvariants: maybe\n", "mine.yml: variants: "),
     "empty": ("", "mine.yml: expected keys and values"),
     "too long": ("#" * 100_001, "mine.yml: 100001 characters"),
 }
@@ -93,6 +95,19 @@ def test_the_hash_hangs_on_what_is_said_and_not_on_how_or_where(tmp_path):
     program = "from python_steps import policy; print(policy.digest(policy.load('global')[1]))"
     again = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert again.stdout.strip() == policy.digest(policy.load("global")[1])
+
+
+def test_all_learners_are_written_out_less_those_whose_packages_are_not_there(monkeypatch):
+    named = policy.load("global")[1]
+    assert policy.resolved(named) == (named, [])
+    everything = policy.load("research")[1]
+    monkeypatch.setattr(policy.plugins, "missing", lambda module: ["torch"] * ("ridge" in module.__name__))
+    there, left_out = policy.resolved(everything)
+    assert left_out == ["ridge"]
+    assert {"elastic_net", "logistic", "factor_model"} <= set(there.learners)
+    assert "ridge" not in there.learners
+    assert there.variants
+    assert not named.variants
 
 
 def test_a_plan_is_laid_once_and_the_one_that_decides_comes_first(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from flows import absences, evaluation_rows, outputs
+from flows import absences, docs, evaluation_rows, outputs
 from flows.cli import app
 from python_steps import warehouse
 
@@ -22,7 +22,7 @@ QUERIES = [
 ]
 REPORTED = {
     name: query
-    for module in (outputs, evaluation_rows, absences)
+    for module in (outputs, evaluation_rows, absences, docs)
     for name, query in vars(module).items()
     if name.endswith("_SQL")
 }

@@ -1,5 +1,6 @@
 """A configuration is tried once, and whatever changes what it does makes it another one."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from flows import pipeline
+from python_steps import policy as policies
 from python_steps import warehouse
 from python_steps.record_trials import STEPS, fresh_configurations, source_code, tried_under
 from tests.worlds.small import World
@@ -21,6 +23,7 @@ STRATEGIES = pd.DataFrame(
     ],
     columns=["strategy", "kind", "source", "plan", "family", "direction"],
 )
+SHARED = "python_steps/learners/_standard.py"
 SIGNAL, LEARNER = "macros/signals/momentum_1m.sql", "python_steps/learners/ridge.py"
 
 
@@ -49,7 +52,7 @@ def edit(file: Path, old: str, new: str) -> None:
     [
         (SIGNAL, "sqrt(classes.bars_per_month)", "sqrt(classes.bars_per_quarter)", {"momentum_1m"}),
         (LEARNER, "ALPHA = 0.1", "ALPHA = 0.2", {"ridge", "ridge_short"}),
-        (LEARNER, "deviation > NO_DEVIATION", "deviation >= NO_DEVIATION", {"ridge", "ridge_short"}),
+        (SHARED, "deviation > NO_DEVIATION", "deviation >= NO_DEVIATION", {"ridge", "ridge_short"}),
     ],
 )
 def test_another_parameter_is_another_configuration(
@@ -63,7 +66,7 @@ def test_another_parameter_is_another_configuration(
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        (SIGNAL, "Knows: closes of one month.", "Knows the closes of one month."),
+        (SIGNAL, "Knows: closes of one quarter", "Knows: the closes of one quarter"),
         (SIGNAL, "        bars.symbol,", "    -- whose\n    bars.symbol,"),
         (LEARNER, "# Penalty per training row,", "# Per training row, a penalty,"),
         (LEARNER, "the plainest thing that can learn", "nothing plainer can learn"),
@@ -72,6 +75,17 @@ def test_another_parameter_is_another_configuration(
 def test_another_comment_is_no_other_configuration(project: Path, file: str, old: str, new: str) -> None:
     edit(project / file, old, new)
     assert hashes(project) == hashes()
+
+
+def test_parameters_make_another_configuration_and_a_caution_none() -> None:
+    told = {"parameters": '{"alpha":1.0}', "caution": "young"}
+    found = [
+        fresh_configurations(STRATEGIES.assign(**columns), set(), clock="global", plan="default")
+        for columns in ({"parameters": None}, told, {**told, "caution": None})
+    ]
+    plain, one, other = (list(table["config_hash"]) for table in found)
+    assert one == other
+    assert not set(one) & set(plain)
 
 
 def test_another_clock_or_plan_is_another_configuration() -> None:
@@ -117,3 +131,35 @@ def test_everything_evaluated_is_counted_once_and_before_anything_is_weighed(
     con.close()
     assert sorted(tried) == sorted(evaluated)
     assert ("ridge_expanding", "expanding") in tried
+
+
+def test_what_a_learner_tried_in_its_train_spans_counts_once_each(tmp_path: Path) -> None:
+    """Two configurations, each tried in two windows, are two trials more, and none the second time."""
+    name, policy = policies.load("global")
+    at, file = pd.Timestamp("2017-03-01 14:00"), tmp_path / "tuned.duckdb"
+    names = [json.dumps({"learner": "ridge", "settings": {"alpha": alpha}}) for alpha in (0.1, 1.0)]
+    tuned = pd.DataFrame(
+        [(w, name) for w in (0, 1) for name in names], columns=["window_id", "configuration"]
+    )
+    told = {"clock": "global", "plan": "default", "learner": "selected_learner", "folds": 4, "known_at": at}
+    told |= {"mean_ic": 0.1, "lower_quartile_ic": 0.0, "is_chosen": False, "run_id": "r"}
+    pnl = {"clock": "global", "strategy": "ridge", "symbol": "AAPL", "decision_at": at, "status": "filled"}
+    tables = {
+        "strategies": STRATEGIES,
+        "assets": pd.DataFrame({"symbol": ["AAPL"], "asset_class": ["equity"]}),
+        "clocks": pd.DataFrame({"clock": ["global"], "decisions_per_year": [261.0]}),
+        "booked_pnl": pd.DataFrame([{**pnl, "net_return": 0.01}]),
+        "walk_forward_windows": pd.DataFrame({"clock": ["global"], "plan": ["default"], "test_from": [at]}),
+    }
+    con = warehouse.connect(file)
+    warehouse.create_tables(con)
+    for table, rows in tables.items():
+        con.register("rows", rows)
+        con.execute(f"create table main.{table} as from rows")
+    run = pipeline.Run(file, "r", name, policy, at, batch_until=1)
+    plain = pipeline.count_trials(run, PROJECT / "macros")
+    warehouse.write(con, "steps.tuning_trials", tuned.assign(**told))
+    counted = [pipeline.count_trials(run, PROJECT / "macros") for _ in range(2)]
+    con.close()
+    assert plain > 0
+    assert counted == [plain + 2, plain + 2]

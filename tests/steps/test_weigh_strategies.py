@@ -9,6 +9,7 @@ import pytest
 
 from python_steps import sharpe
 from python_steps.belief_evidence import Judge
+from python_steps.belief_gates import first_variants
 from python_steps.belief_inputs import WeighInputs, study_of
 from python_steps.policy import load
 from python_steps.weigh_strategies import warnings, weigh
@@ -107,6 +108,7 @@ def world_of(pnl: pd.DataFrame, classes=None) -> WeighInputs:
             }
         ),
         fitted=frozenset(["s01"]),
+        variant_of={},
         past_weights=pd.DataFrame(),
     )
 
@@ -188,7 +190,7 @@ def test_the_order_of_rows_does_not_matter(world, whole):
     shuffled = {
         field.name: getattr(world, field.name).sample(frac=1, random_state=4)
         for field in dataclasses.fields(world)
-        if field.name not in ("fitted", "past_weights")
+        if field.name not in ("fitted", "variant_of", "past_weights")
     }
     assert_same_bits(answer(dataclasses.replace(world, **shuffled)), whole)
 
@@ -345,10 +347,41 @@ def test_a_deflated_sharpe_that_is_undefined_rejects():
     assert gates["reason"].tolist() == ["deflated Sharpe undefined"]
 
 
-def test_a_strategy_the_policy_did_not_choose_is_rejected():
-    policy = POLICY.model_copy(update={"strategies": ("other",)})
-    gates = answer(one_strategy([0.001, 0.001, 0.001], 30), policy, trials=1)["strategy_gates"]
-    assert gates["reason"].tolist() == ["not chosen by the policy"]
+def test_of_variants_the_one_that_holds_in_most_spans_goes_first_and_not_the_best():
+    """a is best on average, b has the greatest lower quartile, c is as b; d has no record, e no variant."""
+    spans = np.array([[9.0, 9, -4, -4], [2, 1, 1, 1], [2, 1, 1, 1], [np.nan] * 4, [np.nan] * 4])
+    names = ["a", "b", "c", "d", "e"]
+    assert first_variants(names, ["a", "a", "a", "a", "e"], spans) == ["b", "", "b", "b", ""]
+    assert first_variants(names[::-1], ["e", "a", "a", "a", "a"], spans[::-1]) == ["", "b", "b", "", "b"]
+    assert first_variants(names[3:], ["d", "d"], spans[3:]) == ["", ""]
+
+
+def test_one_variant_of_a_base_is_adopted_and_the_others_name_it(world, whole):
+    """s00 and s05 both earn; as variants of one, the one that is steadier over the spans known is let in."""
+    found = answer(dataclasses.replace(world, variant_of={"s05": "s00"}))["strategy_gates"]
+    before, after = (
+        gates[gates["is_adopted"]].groupby("decision_at")["strategy"].agg(set)
+        for gates in (whole["strategy_gates"], found)
+    )
+    assert any({"s00", "s05"} <= names for names in before)
+    assert not any({"s00", "s05"} <= names for names in after)
+    pair = found[found["strategy"].isin(["s00", "s05"])]
+    said = pair["reason"].str.extract(r"^another_variant: (\w+)")[0]
+    assert set(said.dropna()) <= {"s00", "s05"}
+    known = pair["windows"] >= 3
+    assert said[known].notna().groupby(pair["decision_at"]).mean().eq(0.5).all()
+    rest = [table[~table["strategy"].isin(["s00", "s05"])] for table in (whole["strategy_gates"], found)]
+    pd.testing.assert_frame_equal(*rest, check_exact=True)
+
+
+def test_which_variant_goes_first_hangs_on_what_was_known(world):
+    variants = dataclasses.replace(world, variant_of=dict.fromkeys(STRATEGIES[1:6], "s00"))
+    instant = INSTANTS[TRAIN + 100]
+    cut = known_by(variants, instant)
+    gates, before = answer(variants)["strategy_gates"], answer(cut)["strategy_gates"]
+    known = gates[gates["decision_at"].isin(before["decision_at"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(known, before, check_exact=True)
+    assert before["reason"].str.startswith("another_variant").any()
 
 
 def test_the_view_is_weight_times_position_times_return_and_shrunk_by_its_error(whole):

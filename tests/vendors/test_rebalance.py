@@ -27,6 +27,8 @@ POLICY = """
 extends: default
 plan: short
 compared_plans: []
+signals: [momentum_1m, momentum_3m, reversal_1w, donchian_3m, class_momentum_6m]
+learners: [ridge]
 universe: {asset_classes: [crypto, fx]}
 gates: {minimum_trades: 5, maximum_drawdown: 0.9, minimum_dsr: 0.01}
 """

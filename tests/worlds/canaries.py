@@ -41,6 +41,7 @@ extends: default
 clock: free
 plan: short
 compared_plans: []
+learners: [ridge]
 gates: {minimum_trades: 5, maximum_drawdown: 0.9, minimum_dsr: 0, maximum_negative_share: 1}
 limits: {asset_classes: {crypto: 1, equity: 1, fx: 1}}
 stops: {drawdown: -0.9, daily_loss: -0.5, divergence: 100, volatility_surge: 100, correlation_surge: 1}

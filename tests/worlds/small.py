@@ -30,9 +30,17 @@ from python_steps.land_bars import next_batch_id
 from tests.worlds import bars
 
 PORTFOLIO = "small"
+# Every signal is made; one or two of each family trade, for the sake of time.
+TRADED = (
+    *("momentum_1m", "momentum_3m", "momentum_12m_1m", "reversal_1w", "zscore_1m", "rsi_14d"),
+    *("low_volatility_3m", "calm_trend_3m", "volatility_breakout_1w", "donchian_1m", "donchian_3m"),
+    *("high_52w", "class_momentum_6m", "low_beta_12m", "risk_on_basket_1m", "on_balance_volume_3m"),
+    "day_of_week",
+)
 POLICY = """
 extends: default
 plan: short
+learners: [ridge, factor_model]
 gates: {minimum_trades: 5, maximum_drawdown: 0.6, minimum_dsr: 0.001}
 stops: {correlation_surge: 0.99, divergence: 6.0}
 """
@@ -181,9 +189,13 @@ class Grown:
     added: list[int]
 
 
-def build(folder: Path) -> World:
-    """Tell the story in four landings. Nothing is derived yet, and dbt is not asked yet."""
-    (folder / f"{PORTFOLIO}.yml").write_text(POLICY, "utf-8")
+def build(folder: Path, also: Collection[str] = ()) -> World:
+    """Tell the story in four landings. Nothing is derived yet, and dbt is not asked yet.
+
+    The signals of `also` trade too.
+    """
+    traded = f"signals: [{', '.join(dict.fromkeys((*TRADED, *also)))}]\n"
+    (folder / f"{PORTFOLIO}.yml").write_text(POLICY + traded, "utf-8")
     file = folder / "told" / PUBLISHED
     file.parent.mkdir(parents=True)
     for number, as_of in enumerate(RUNS):

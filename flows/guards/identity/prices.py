@@ -11,6 +11,7 @@ from flows.guards.identity.raw_world import ALWAYS, NEVER
 from flows.guards.identity.recomputed import Recomputed
 
 BAR = ("symbol", "session_date")
+STATISTICS = ("bar_statistics", "trend_statistics", "shape_statistics", "range_statistics")
 KNOWN = Column("known_at", "event_time", earlier="event_time", later="loader_clock")
 
 
@@ -102,7 +103,7 @@ def _bar_tables(made: Recomputed) -> Iterator[Claim]:
     levels = (Column("close_base", "restated_value"), Column("index_level", "adjusted_price"))
     timely = frame[~frame["is_late"]]
     yield Claim("main.price_index", BAR, timely, (KNOWN, *levels), extra="filled_forward")
-    for table in ("bar_statistics", "signals"):
+    for table in (*STATISTICS, "signals"):
         yield Claim(f"main.{table}", BAR, prints, (KNOWN,), extra="filled_forward", is_whole=False)
 
 

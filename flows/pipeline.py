@@ -37,6 +37,8 @@ OF_WINDOWS = {
     "tuning_trials": ["window_id", "configuration"],
 }
 DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
+# Models that no decision reads: the evidence for people.
+EVIDENCE = ("path:models/monitoring", "group_decisions+", "delayed_bars+")
 
 Note = Callable[..., Any]
 
@@ -54,34 +56,42 @@ class Run:
     holdings: Mapping[str, float] = field(default_factory=dict)
 
 
-def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True) -> int:
+def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True, is_shown: bool = True) -> int:
     """Build all tables of a run and make its missing decisions; returns how many were made.
 
-    With `is_tested`, dbt's tests run with the models and end the run with DbtError on a failure.
+    With `is_tested`, dbt's tests run with the models and end the run with DbtError on a failure. Without
+    `is_shown`, nothing is made that no decision reads: neither evidence nor intervals.
     """
     build = dbt.build if is_tested else dbt.run
-    build(exclude=["source:steps+"])
+    unseen = () if is_shown else EVIDENCE
+    build(exclude=["source:steps+", *unseen])
     note("Signals and windows built", **_counts(run, "signals", "walk_forward_windows"))
     with one_thread():
         learn(run)
     note("Learners fitted", **_counts(run, "steps.fitted_models"))
-    build(select=_downstream(LEARNED), exclude=_downstream(BELIEVED + ALLOCATED))
+    build(select=_downstream(LEARNED), exclude=[*_downstream(BELIEVED + ALLOCATED), *unseen])
     trials = count_trials(run, dbt.project / "macros")
     note("Strategies evaluated", **_counts(run, "strategies", "window_metrics"))
     decisions = new_decisions(run)
     with one_thread():
         weigh(run, decisions, trials)
-    build(select=_downstream(BELIEVED), exclude=_downstream(ALLOCATED))
+    build(select=_downstream(BELIEVED), exclude=[*_downstream(ALLOCATED), *unseen])
     note("Strategies weighed", decisions=len(decisions), trials=trials)
     with one_thread():
         allocate(run, decisions)
-    build(select=_downstream(ALLOCATED))
+    build(select=_downstream(ALLOCATED), exclude=list(unseen))
     note("Exposures allocated", decisions=len(decisions))
+    if is_shown:
+        _measure(run, build, note)
+    return len(decisions)
+
+
+def _measure(run: Run, build: Callable[..., None], note: Note) -> None:
+    """Draw the intervals of what was earned."""
     with one_thread():
         intervals = bootstrap(run)
     build(select=[*_downstream(MEASURED), "leak_findings"])  # a view of what portfolio leakcheck wrote
     note("Intervals drawn", rows=intervals)
-    return len(decisions)
 
 
 def one_thread() -> AbstractContextManager[Any]:

@@ -30,10 +30,10 @@ FIXED_LOOK_BACK = ("daily_returns", *STATISTICS, "signals", "readings", "positio
 WARM_UP = 22  # bars beyond a year: the deviation a return is measured against, and the bar before it
 
 DATED_TABLES = """
-    select 'main.' || table_name
+    select schema_name || '.' || table_name
     from duckdb_tables()
     semi join (from duckdb_columns() where column_name = 'known_at') as dated using (table_oid)
-    where schema_name = 'main'
+    where list_contains($schemas, schema_name)
     order by table_oid
 """
 
@@ -101,9 +101,13 @@ class Origin:
             name, told | {"raw.bars": f"{told['raw.bars']} and session_date >= date '{since}'"}
         )
 
-    def compute(self, file: Path) -> int:
-        """Make all tables and decisions of a retold file; returns how many decisions."""
-        return pipeline.compute(self.run_of(file), self.dbt.on(file), _silent, is_tested=False)
+    def compute(self, file: Path, *, is_shown: bool = True) -> int:
+        """Make all tables and decisions of a retold file; returns how many decisions.
+
+        Without `is_shown`, nothing is made that no decision reads.
+        """
+        run, dbt = self.run_of(file), self.dbt.on(file)
+        return pipeline.compute(run, dbt, _silent, is_tested=False, is_shown=is_shown)
 
     def run_of(self, file: Path) -> pipeline.Run:
         """The last run that stands in a file."""
@@ -130,24 +134,34 @@ class Compared:
     rows: int
 
 
-def cut_off(origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: str = "") -> Compared:
+def cut_off(
+    origin: Origin, whole: Path, event: str, at: dt.datetime, *, until: str = "", is_shown: bool = True
+) -> Compared:
     """What is known at a cut and is not the same when nothing came after it.
 
     `whole` is the origin with everything made. `until` names a model after which building stops, for guards
-    that look no further; all tables and Python steps are made unless it is given.
+    that look no further; all tables and Python steps are made unless it is given, or those alone that lead
+    to a decision, without `is_shown`.
     """
     file = origin.known_by(at, f"cut {event}")
-    made = _make(origin, file, until)
+    made = _make(origin, file, until, is_shown)
     found = findings(origin, "cut_off", f"{event} ({at})", differences(whole, file, at, tables=made))
     return Compared(found, *count_compared(file, at, made))
 
 
 def poison(
-    origin: Origin, whole: Path, event: str, at: dt.datetime, how: str, *, until: str = ""
+    origin: Origin,
+    whole: Path,
+    event: str,
+    at: dt.datetime,
+    how: str,
+    *,
+    until: str = "",
+    is_shown: bool = True,
 ) -> Compared:
-    """What is known at a cut and is not the same when other values came after it."""
+    """What is known at a cut and is not the same when other values came after it; as `cut_off` otherwise."""
     file = origin.poisoned(at, how, f"poison {how} {event}")
-    made = _make(origin, file, until)
+    made = _make(origin, file, until, is_shown)
     found = differences(file, whole, at, tables=made)
     counts = count_compared(file, at, made)
     return Compared(findings(origin, "poison", f"{event} ({at}), {how} after it", found), *counts)
@@ -163,19 +177,22 @@ def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:
     return findings(origin, "left_cut", f"bars before {since} gone", found)
 
 
-def _make(origin: Origin, file: Path, until: str) -> list[str]:
+def _make(origin: Origin, file: Path, until: str, is_shown: bool) -> list[str]:
     """Make everything, or the models up to one that no Python step comes before; the tables made if so."""
-    if not until:
+    if is_shown and not until:
         origin.compute(file)
         return []
-    dbt = origin.dbt.on(file)
-    dbt.run(select=[f"+{until}"])
+    if until:
+        origin.dbt.on(file).run(select=[f"+{until}"])
+    else:
+        origin.compute(file, is_shown=False)
+    left_out = {*OUTSIDE, *(f"steps.{table}" for table in pipeline.MEASURED)}
     con = warehouse.connect(file, read_only=True)
     try:
-        rows = con.execute(DATED_TABLES).fetchall()
+        rows = con.execute(DATED_TABLES, {"schemas": ["main"] if until else ["main", "steps"]}).fetchall()
     finally:
         con.close()
-    return [name for (name,) in rows if name not in OUTSIDE]
+    return [name for (name,) in rows if name not in left_out]
 
 
 def findings(origin: Origin, guard: str, event: str, found: Sequence[Difference]) -> list[Finding]:

@@ -53,4 +53,3 @@ select
     in_class.known_at
 from in_class
 inner join in_all on in_all.symbol = in_class.symbol and in_all.known_at = in_class.known_at
-where in_class.is_new and in_all.is_new

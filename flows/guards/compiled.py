@@ -41,10 +41,12 @@ class CompiledDbt(Dbt):
     selections: dict[Selection, list[Any]] = field(default_factory=dict, repr=False)
 
     def compile(self) -> None:
-        """Compile models and tests, once; the file must have its source tables."""
+        """Compile models and tests, or the models that are not; the file must have its source tables."""
         models = [node for node in self.manifest.nodes.values() if node.resource_type == "model"]
-        if not all(node.compiled_code for node in models):
-            self._invoke(["compile"], manifest=self.manifest)
+        missing = [node.name for node in models if not node.compiled_code]
+        selected = ["--select", *missing] if len(missing) < len(models) else []
+        if missing:
+            self._invoke(["compile", *selected], manifest=self.manifest)
 
     def run(
         self, *, select: Sequence[str] = (), exclude: Sequence[str] = (), full_refresh: bool = False

@@ -75,13 +75,8 @@ class Mutant:
 
     @property
     def is_sql(self) -> bool:
-        """Whether dbt must parse the project again."""
+        """Whether dbt must compile again."""
         return any(edit.file.startswith(("models/", "macros/", "tests/")) for edit in self.edits)
-
-    @property
-    def needs_tests(self) -> bool:
-        """Whether a guard that needs dbt's tests is asked first; a harmless edit is shown to all."""
-        return self.guard in (None, "tests", "geometry")
 
     @property
     def language(self) -> str:
@@ -118,16 +113,6 @@ def copy_project(folder: Path, source: Path = PROJECT) -> None:
     for file in source.iterdir():
         if file.suffix in {".yml", ".toml", ".lock"}:
             shutil.copy(file, folder)
-
-
-def strip_tests(project: Path) -> None:
-    """Take the generic tests off the models of a copy: half of what dbt has to parse."""
-    for file in project.glob("models/**/*.yml"):
-        said = yaml.load(file.read_text("utf-8"), yaml.CSafeLoader)
-        for model in said.get("models", []):
-            for described in (model, *model.get("columns", [])):
-                described.pop("data_tests", None)
-        file.write_text(yaml.dump(said, Dumper=yaml.CSafeDumper, sort_keys=False), "utf-8")
 
 
 def apply(mutant: Mutant, project: Path) -> None:

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.leakage.catalogue import Mutant, apply, catalogue, copy_project, strip_tests
+from tests.leakage.catalogue import Mutant, apply, catalogue, copy_project
 from tests.leakage.score_report import Trial, page, shown
 
 LIBRARIES = (
@@ -34,7 +34,7 @@ SCORE = Path(__file__).parent / "SCORE.md"
 def score(mutants: Sequence[Mutant], *, is_first_only: bool = False) -> Iterator[Trial]:
     """Try each mutant, and give the trials as they end.
 
-    The small world is told, and the project parsed and compiled, once for all edits that touch neither.
+    The small world is told, and the project parsed and compiled, once.
     """
     for library in LIBRARIES:
         importlib.import_module(library)
@@ -49,8 +49,6 @@ def score(mutants: Sequence[Mutant], *, is_first_only: bool = False) -> Iterator
 
 def _land(folder: Path) -> None:
     copy_project(folder / "original")
-    copy_project(folder / "untested", folder / "original")
-    strip_tests(folder / "untested")
     _enter(folder / "original").land(folder / "world")
 
 
@@ -60,7 +58,7 @@ def _tried(job: tuple[int, Mutant, Path, bool]) -> tuple[int, dict[str, Any]]:
     project = folder / mutant.name
     said: dict[str, Any] = {"guard": None, "finding": None, "is_named": False, "broken": None}
     try:
-        copy_project(project, folder / ("original" if mutant.needs_tests else "untested"))
+        copy_project(project, folder / "original")
         apply(mutant, project)
         said |= _enter(project).tried(mutant, folder, is_first_only)
     except Exception as error:

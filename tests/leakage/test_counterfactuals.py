@@ -17,7 +17,11 @@ from tests.worlds.small import CUTS, RUNS, World
 SHOWN = (
     *("inside warm-up", "in the middle of a test span, at a decision", "while vendors disagree"),
     *("a minute after a bad tick is condemned", "at the first decision after a test span"),
-    *("a minute after the split is told", "a minute before the restatement", "a minute after the restatement"),
+    *(
+        "a minute after the split is told",
+        "a minute before the restatement",
+        "a minute after the restatement",
+    ),
     *("just after the late bar", "a minute after a dividend is told late", "just before the last bar"),
     *("a minute after a split is told late", "a minute after a true fall is acquitted"),
 )

@@ -4,6 +4,7 @@ Only the forks of score.py import this module, each from its own copy.
 """
 
 import pickle
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
 from python_steps import policy as policies
 from tests.leakage import landed
-from tests.leakage.catalogue import Mutant, apply, copy_project
+from tests.leakage.catalogue import Mutant
 from tests.worlds import canaries as planted
 from tests.worlds import small
 
@@ -49,6 +50,9 @@ STAGES = {
 }
 
 
+# What of a model dbt must parse to know.
+REFERENCE = re.compile(r"\b(?:ref|source|config)\([^)]*\)")
+
 # Guards whose runs must come to their end; a harmless edit has them all.
 WHOLE_RUNS = (None, "state")
 
@@ -63,7 +67,7 @@ class Staged(Origin):
 
     stage: str | None = None
 
-    def compute(self, file: Path) -> int:
+    def compute(self, file: Path, *, is_shown: bool = True) -> int:
         """Make all tables and decisions up to the stage."""
 
         def note(stage: str, **_: Any) -> None:
@@ -71,7 +75,8 @@ class Staged(Origin):
                 raise Enough
 
         try:
-            return pipeline.compute(self.run_of(file), self.dbt.on(file), note, is_tested=False)
+            run, dbt = self.run_of(file), self.dbt.on(file)
+            return pipeline.compute(run, dbt, note, is_tested=False, is_shown=is_shown)
         except Enough:
             return 0
 
@@ -150,7 +155,7 @@ def tried(mutant: Mutant, folder: Path, is_first_only: bool = False) -> dict[str
         if number and is_first_only:
             break
         if number == 1 and mutant.guard:
-            bench = Bench(build / "all", bench.origin.file, _tested(bench.dbt, mutant, folder), mutant, None)
+            bench = Bench(build / "all", bench.origin.file, bench.dbt, mutant, None)
         for finding in look(bench):
             is_named = mutant.is_harmless or mutant.is_named_by(str(finding))
             if is_named or not said:
@@ -179,21 +184,24 @@ def _bench(folder: Path, mutant: Mutant, told: Path, place: str | None) -> Bench
     else:
         shutil.copytree(told, folder, dirs_exist_ok=True)
         file = folder / "told" / PUBLISHED
-    dbt = CompiledDbt(file, project=Path.cwd())
-    if not mutant.is_sql:
-        manifest, selections = pickle.loads((told / "parsed.pickle").read_bytes())
-        dbt = CompiledDbt(file, project=Path.cwd(), _manifest=manifest, selections=selections)
+    manifest, selections = pickle.loads((told / "parsed.pickle").read_bytes())
+    dbt = CompiledDbt(file, project=Path.cwd(), _manifest=manifest, selections=selections)
+    if mutant.is_sql and not _mended(manifest, mutant):
+        dbt = CompiledDbt(file, project=Path.cwd())
     return Bench(folder, file, dbt, mutant, place)
 
 
-def _tested(dbt: CompiledDbt, mutant: Mutant, folder: Path) -> CompiledDbt:
-    """The same project with the tests that were left off."""
-    if mutant.needs_tests or not mutant.is_sql:
-        return dbt
-    project = folder / f"{mutant.name}_tested"
-    copy_project(project, folder / "original")
-    apply(mutant, project)
-    return CompiledDbt(dbt.file, project=project)
+def _mended(manifest: Any, mutant: Mutant) -> bool:
+    """Whether edits leave all references as they were: then no more than their models is compiled again."""
+    nodes = {one.original_file_path: one for one in manifest.nodes.values() if one.resource_type == "model"}
+    for file in {edit.file for edit in mutant.edits}:
+        node, text = nodes.get(file), Path(file).read_text("utf-8")
+        if node is None or set(REFERENCE.findall(text)) != set(REFERENCE.findall(node.raw_code)):
+            return False
+        node.raw_code, node.compiled, node.compiled_code = text, False, None
+    manifest.rebuild_ref_lookup()  # a pickled manifest mixes up its indexes
+    manifest.rebuild_source_lookup()
+    return True
 
 
 def _sql(bench: Bench) -> list[Finding]:
@@ -233,8 +241,11 @@ def _cut_off_behind(bench: Bench) -> list[Finding]:
 
 def _poison(bench: Bench) -> list[Finding]:
     event, how = POISON
-    at = small.CUTS[event]
-    return counterfactual.poison(bench.origin, bench.whole, event, at, how, until=bench.until).findings
+    at, is_shown = small.CUTS[event], not bench.mutant.is_harmless
+    compared = counterfactual.poison(
+        bench.origin, bench.whole, event, at, how, until=bench.until, is_shown=is_shown
+    )
+    return compared.findings
 
 
 def _left_cut(bench: Bench) -> list[Finding]:

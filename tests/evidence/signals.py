@@ -46,7 +46,8 @@ RECORDS = """
         )
     select
         strategies.kind, strategies.family, strategies.strategy,
-        plain.sharpe, intervals.lower, intervals.upper, twice.sharpe as twice, thrice.sharpe as thrice, late.sharpe as late, plain.trades,
+        plain.sharpe, intervals.lower, intervals.upper,
+        twice.sharpe as twice, thrice.sharpe as thrice, late.sharpe as late, plain.trades,
         coalesce(qualities.ic, forecasts.ic) as ic,
         coalesce(qualities.ic_lower, forecasts.ic - 1.96 * forecasts.error) as ic_lower,
         coalesce(qualities.ic_upper, forecasts.ic + 1.96 * forecasts.error) as ic_upper,
@@ -104,8 +105,8 @@ def _words(records: pd.DataFrame) -> str:
         f"**In plain words.** To hold everything all the time (`{YARDSTICK}`) earned a Sharpe of"
         f" {yardstick:.2f} on these survivors of these years. Of {len(others)} others"
         f" {sum(others['sharpe'] > yardstick)} earned more, none by more than the width of an interval;"
-        f" {sum(others['lower'] > 0)} have an interval above zero, which for a rule that is long half the time"
-        " says little but that the market rose. What ranks assets rightly shows in the IC: its interval lies"
+        f" {sum(others['lower'] > 0)} have an interval above zero, which for a rule that is long half the"
+        " time says little but that the market rose. What ranks assets rightly shows in the IC: its interval lies"
         f" above zero for {sum(skilled)} ({_names(others[skilled])}) and below for {sum(wrong)}"
         f" ({_names(others[wrong])}), where chance alone would give about {0.025 * len(others):.0f} each. No"
         " DSR reaches 0.95: after so many trials none of this is proven."

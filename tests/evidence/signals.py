@@ -106,8 +106,8 @@ def _words(records: pd.DataFrame) -> str:
         f" {yardstick:.2f} on these survivors of these years. Of {len(others)} others"
         f" {sum(others['sharpe'] > yardstick)} earned more, none by more than the width of an interval;"
         f" {sum(others['lower'] > 0)} have an interval above zero, which for a rule that is long half the"
-        " time says little but that the market rose. What ranks assets rightly shows in the IC: its interval lies"
-        f" above zero for {sum(skilled)} ({_names(others[skilled])}) and below for {sum(wrong)}"
+        " time says little but that the market rose. What ranks assets rightly shows in the IC: its interval"
+        f" lies above zero for {sum(skilled)} ({_names(others[skilled])}) and below for {sum(wrong)}"
         f" ({_names(others[wrong])}), where chance alone would give about {0.025 * len(others):.0f} each. No"
         " DSR reaches 0.95: after so many trials none of this is proven."
     )

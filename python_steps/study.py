@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import duckdb
@@ -60,16 +61,25 @@ def land_study(con: duckdb.DuckDBPyConnection, batch_id: int, folder: str | Path
 def _read(path: Path) -> Seed:
     try:
         content = path.read_bytes()
-        lines = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
         raise InputError(f"{path.name}: not readable as CSV ({error})") from None
+    return _seed(path.name, content)
+
+
+@lru_cache(maxsize=32)
+def _seed(name: str, content: bytes) -> Seed:
+    """Kept by content, since a run asks for the study several times, and the sessions are 28,000 rows."""
+    try:
+        lines = list(csv.reader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{name}: not readable as CSV ({error})") from None
     if not lines:
-        raise InputError(f"{path.name}: is empty; expected a header")
+        raise InputError(f"{name}: is empty; expected a header")
     header, *body = lines
     for number, cells in enumerate(body, 1):
         if len(cells) != len(header):
-            raise InputError(f"{path.name}: row {number}: {len(cells)} cells; expected {len(header)}")
-    rows = [{name: cell or None for name, cell in zip(header, cells, strict=True)} for cells in body]
+            raise InputError(f"{name}: row {number}: {len(cells)} cells; expected {len(header)}")
+    rows = [{column: cell or None for column, cell in zip(header, cells, strict=True)} for cells in body]
     return Seed(
         content_hash=hashlib.sha256(content).hexdigest(),
         rows_json=json.dumps(rows, ensure_ascii=False, separators=(",", ":")),

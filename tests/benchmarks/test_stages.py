@@ -26,6 +26,7 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "ibis-framework", "pandas", "numpy", "scipy", "cvxpy")
 LOADED_AT = dt.datetime(2026, 1, 1)
 NEXT_DAY = dt.timedelta(days=1)
+GROWTH = (10, 40)
 
 
 @dataclass
@@ -59,12 +60,24 @@ def test_each_stage_of_the_sample_run_is_timed_beside_a_yardstick(tmp_path, caps
     one = compute(file, name, policy, as_of + NEXT_DAY, "second", again)
     total = [sum(column) for column in zip(*(lap[1:3] for lap in again.laps), strict=True)]
     whole.append((f"All of it again for {one} more decision", *total, max(lap[3] for lap in again.laps)))
-    text = report(whole, yardsticks, added)
+    text = report(whole, yardsticks, added, [grown(tmp_path, count) for count in GROWTH])
     RESULTS.write_text(text)
     with capsys.disabled():
         sys.stdout.write(f"\n{text}")
     assert added > 1_000
     assert one == 1
+
+
+def grown(folder: Path, count: int) -> tuple[int, float, float, float]:
+    """How many signals trade, and wall and CPU seconds and peak megabytes of a first run with so many."""
+    (folder / str(count)).mkdir()
+    file, meter = folder / str(count) / PUBLISHED, Meter()
+    name, policy = policies.load("global")
+    first = sorted(file.stem for file in Path("macros/signals").glob("*.sql"))[:count]
+    policy = policy.model_copy(update={"signals": first})
+    compute(file, name, policy, land(file, name, policy), "first", meter)
+    _, walls, cpus, peaks = zip(*meter.laps, strict=True)
+    return count, sum(walls), sum(cpus), max(peaks)
 
 
 def land(file: Path, name: str, policy: policies.Policy) -> dt.datetime:
@@ -93,7 +106,12 @@ def compute(
     return added
 
 
-def report(laps: list[tuple[str, float, float, float]], yardsticks: dict[str, float], added: int) -> str:
+def report(
+    laps: list[tuple[str, float, float, float]],
+    yardsticks: dict[str, float],
+    added: int,
+    growth: list[tuple[int, float, float, float]],
+) -> str:
     bars = pd.read_parquet(landing.SAMPLE, columns=["symbol"])
     gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     rows = [
@@ -110,11 +128,17 @@ def report(laps: list[tuple[str, float, float, float]], yardsticks: dict[str, fl
             " yardstick on the same bars (tests/benchmarks/yardsticks.py), less so:",
             "",
             f"- DuckDB: a year's rolling mean and deviation, bare, one thread: {yardsticks['duckdb']:.3f} s",
-            f"- pandas: the twelve signals, float windows, no vintages: {yardsticks['pandas']:.3f} s",
+            f"- pandas: twelve of the signals, float windows, no vintages: {yardsticks['pandas']:.3f} s",
             "",
             "| stage, models before it included | wall s | CPU s | peak MB | × DuckDB | × pandas |",
             "| --- | ---: | ---: | ---: | ---: | ---: |",
             *rows,
+            "",
+            "A first run in which so many of the signals trade; all are made, and learners see all:",
+            "",
+            "| signals that trade | wall s | CPU s | peak MB |",
+            "| ---: | ---: | ---: | ---: |",
+            *(f"| {count} | {wall:.0f} | {cpu:.0f} | {peak:,.0f} |" for count, wall, cpu, peak in growth),
             "",
             f"{os.cpu_count()} cores ({platform.machine()}), {gigabytes:.0f} GB, Python"
             f" {platform.python_version()}; {', '.join(f'{name} {version(name)}' for name in PACKAGES)}.",

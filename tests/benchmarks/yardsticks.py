@@ -46,7 +46,7 @@ def duckdb_rolling() -> None:
 
 
 def pandas_signals() -> None:
-    """Twelve of the signals as one would write them in pandas: float windows, no costs, nothing known when."""
+    """Twelve signals as one would write them in pandas: float windows, no costs, nothing known when."""
     bars = pd.read_parquet(SAMPLE).sort_values(["symbol", "date"])
     for _, one in bars.groupby("symbol", sort=True):
         _signals(one)

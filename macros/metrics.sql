@@ -157,7 +157,7 @@
 {# The sums that `correlation` needs, of the columns position and unit_return, by name: integers of 1e-12, of
    products 1e-24. #}
 {% macro correlation_sums() %}
-    {% set position, unit = exact("position"), exact("unit_return") %}
+    {% set position, unit = exact("position", 2500), exact("unit_return", 2500) %}
     {{
         return(
             {

@@ -31,7 +31,7 @@ ASSETS = {
     "BBB": Kind("equity", "XNYS", "NOK", 340.0, 0.14, 0.25, False),
     "CCC": Kind("equity", "XNYS", "USD", 25.0, 0.12, 0.30, False),
     "EUR-USD": Kind("fx", "ECB", "USD", 1.1, 0.06, 0.05, False),
-    "KKK-USD": Kind("crypto", "CRYPTO", "USD", 400.0, 0.35, 0.60, True),
+    "KKK-USD": Kind("crypto", "CRYPTO", "USD", 400.0, 0.35, 0.90, True),
     "EUR-NOK": Kind("fx", "FX", "NOK", 9.2, 0.06, 0.05, False),
     "MMM-USD": Kind("crypto", "CRYPTO", "USD", 1.0, 0.45, 0.50, True),
     "USD-JPY": Kind("fx", "FX", "JPY", 110.0, 0.07, 0.08, True),

@@ -35,7 +35,7 @@ TRADED = (
     *("momentum_1m", "momentum_3m", "momentum_12m_1m", "reversal_1w", "zscore_1m", "rsi_14d"),
     *("low_volatility_3m", "calm_trend_3m", "volatility_breakout_1w", "donchian_1m", "donchian_3m"),
     *("high_52w", "class_momentum_6m", "low_beta_12m", "risk_on_basket_1m", "on_balance_volume_3m"),
-    "day_of_week",
+    *("day_of_week", "atr_channel_1m"),
 )
 POLICY = """
 extends: default

@@ -132,10 +132,10 @@
 {% endmacro %}
 
 {# Pearson's correlation from a count and the sums below, no less than -1 and no more than 1; null where one
-   side does not differ by more than 1e-12. #}
+   side does not differ by more than 1e-12. Exact until the last divisions. #}
 {% macro correlation(count) %}
-    {% set position_spread = "(position_square / 1e24 - pow(positions / 1e12, 2) / " ~ count ~ ")" %}
-    {% set unit_spread = "(unit_square / 1e24 - pow(units / 1e12, 2) / " ~ count ~ ")" %}
+    {% set position_spread = "(" ~ count ~ " * position_square - positions * positions)::double" %}
+    {% set unit_spread = "(" ~ count ~ " * unit_square - units * units)::double" %}
     case
         when
             position_high - position_low > 1e-12
@@ -147,8 +147,8 @@
                 -1,
                 least(
                     1,
-                    (product / 1e24 - positions / 1e12 * (units / 1e12) / {{ count }})
-                    / sqrt({{ position_spread }} * {{ unit_spread }})
+                    ({{ count }} * product - positions * units)::double
+                    / (sqrt({{ position_spread }}) * sqrt({{ unit_spread }}))
                 )
             )
     end

@@ -29,5 +29,6 @@
         one.symbol,
         one.session_date,
         one.known_at,
-        one.is_listed{% for name in measures %}, one.{{ name }}{% endfor %}
+        one.is_listed
+        {% for name in measures %}, one.{{ name }}{% endfor %}
 {% endmacro %}

@@ -3,9 +3,11 @@
 import pandas as pd
 import pytest
 
+from flows.dbt import PROJECT
 from python_steps import warehouse
 from tests.worlds.small import World
 
+SIGNALS = {file.stem for file in (PROJECT / "macros" / "signals").glob("*.sql")}
 COUNTED = """
     select signal, symbol, year(session_date) || '-Q' || quarter(session_date) as quarter,
         count(*) as counted, min(session_date) as first_session, max(session_date) as last_session
@@ -20,7 +22,6 @@ def tables(small_world: World) -> dict[str, pd.DataFrame]:
         "coverage": "from main.signal_coverage",
         "counted": COUNTED,
         "signals": "select distinct signal from main.signals",
-        "strategies": "select source from main.strategies where kind = 'signal'",
         "late": "select count(*) as late from main.first_prints where is_late",
     }
     con = warehouse.connect(small_world.whole, read_only=True)
@@ -32,7 +33,7 @@ def tables(small_world: World) -> dict[str, pd.DataFrame]:
 
 def test_each_signal_is_counted_for_each_asset_in_each_quarter_that_is_over(tables) -> None:
     coverage = tables["coverage"]
-    assert set(coverage["signal"]) == set(tables["strategies"]["source"])
+    assert set(coverage["signal"]) == SIGNALS
     of_aaa = coverage[coverage["symbol"] == "AAA"]
     quarters = [f"{year}-Q{quarter}" for year in (2016, 2017) for quarter in (1, 2, 3, 4)][:-1]
     assert sorted(of_aaa["quarter"].unique()) == quarters
@@ -65,7 +66,7 @@ def test_a_feed_without_volumes_has_no_volume_signals_and_the_table_says_so(tabl
 
 
 def test_a_signal_without_a_value_is_a_row_all_the_same(tables) -> None:
-    silent = set(tables["strategies"]["source"]) - set(tables["signals"]["signal"])
+    silent = SIGNALS - set(tables["signals"]["signal"])
     # No class of the small world has three assets with money traded, nor the dollar three pairs.
     assert silent == {"small_size_3m", "currency_strength_3m"}
     rows = tables["coverage"][tables["coverage"]["signal"].isin(silent)]

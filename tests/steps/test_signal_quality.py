@@ -166,8 +166,9 @@ def test_quality_is_made_of_the_coefficients_of_its_spans(said) -> None:
         expected["hit_ratio_by_chance"] = up * rise + (1 - up) * (1 - rise)
         if len(ics) > 1:
             expected["ic_deviation"] = ics.std(ddof=1)
-            expected["ic_ratio"] = ics.mean() / ics.std(ddof=1)
-            expected["rank_ic_ratio"] = ranks.mean() / ranks.std(ddof=1)
+            for name, values in (("ic", ics), ("rank_ic", ranks)):
+                spread = values.std(ddof=1)
+                expected[f"{name}_ratio"] = values.mean() / spread if spread > 1e-15 else np.nan
         if len(ics) >= 2 * row.horizon and len(ics) > 1:
             expected["ic_t"] = newey_west_t(ics, row.horizon)
             expected["rank_ic_t"] = newey_west_t(ranks, row.horizon)

@@ -154,7 +154,7 @@ def test_a_policy_takes_of_the_strategies_those_it_names_itself(con, compiled):
     [
         (
             {"signals": ("momentun",)},
-            "mine.yml: signals: 'momentun' is unknown; expected one of calm_trend_3m, ",
+            "mine.yml: signals: 'momentun' is unknown; expected one of acceleration_3m, ",
         ),
         ({"learners": ("rigde",)}, "mine.yml: learners: 'rigde' is unknown; expected one of elastic_net, "),
     ],

@@ -299,7 +299,7 @@ def one_strategy(nets, trades, **changes) -> WeighInputs:
         (
             [0.001, -0.002, -0.001],
             30,
-            "expected net -6.67 bp <= 0; 2 of 3 windows negative; deflated Sharpe 0.001 < 0.500",
+            "expected net -6.67 bp <= 0; 2 of 3 windows negative; luck-deflated Sharpe 0.001 < 0.500",
         ),
     ],
 )
@@ -314,7 +314,7 @@ def test_without_known_spans_every_gate_says_so():
     decisions = pd.DataFrame({"decision_at": [INSTANTS[TRAIN + 2]]})
     found = answer(dataclasses.replace(inputs, decisions=decisions))
     assert found["strategy_gates"]["reason"].tolist() == [
-        "0 windows < 3; 0 trades < 30; expected net undefined; deflated Sharpe undefined"
+        "0 windows < 3; 0 trades < 30; expected net undefined; luck-deflated Sharpe undefined"
     ]
     assert found["expected_returns"][["ensemble_view", "standard_error", "shrunk_view"]].eq(0).all(axis=None)
     confidence = found["confidences"].iloc[0]
@@ -344,7 +344,7 @@ def test_what_is_not_there_yet_is_no_evidence_and_no_error(world, missing):
 def test_a_deflated_sharpe_that_is_undefined_rejects():
     """Two trials, and one strategy: how Sharpes vary between trials cannot be known."""
     gates = answer(one_strategy([0.001, 0.001, 0.001], 30), trials=2)["strategy_gates"]
-    assert gates["reason"].tolist() == ["deflated Sharpe undefined"]
+    assert gates["reason"].tolist() == ["luck-deflated Sharpe undefined"]
 
 
 def test_of_variants_the_one_that_holds_in_most_spans_goes_first_and_not_the_best():

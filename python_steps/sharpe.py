@@ -167,6 +167,16 @@ def minimum_track_record(
         return 1 + _variance_factor(sharpe, skew, kurtosis) * (ndtri(confidence) / above) ** 2
 
 
+def minimum_backtest_length(sharpe: Array, trials: int) -> Array:
+    """Periods after which the best of `trials` trials without skill shows no such Sharpe any more.
+
+    (E[max] / Sharpe)² (Bailey, Borwein, López de Prado and Zhu 2014). In a shorter record it may be that of
+    the luckiest. A Sharpe that is not above 0 asks for no such length: undefined.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (expected_maximum(trials) / np.where(sharpe > 0, sharpe, np.nan)) ** 2
+
+
 def cv_stability(sharpes: Array, errors: Array) -> Array:
     """1 where sampling error explains the spread of Sharpes between windows, towards 0 where it does not.
 
@@ -226,6 +236,15 @@ def calibrate(probability: float, forecasts: Array, came_true: Array) -> float:
     hits = np.bincount(group, weights=came_true.astype(float))
     fitted = isotonic_regression(hits / counts, weights=counts.astype(float)).x
     return float(np.clip(np.interp(probability, levels, fitted), 0.0, 1.0))
+
+
+def brier_score(forecasts: Array, came_true: Array) -> float:
+    """Mean squared error of forecast probabilities (Brier 1950): 0.25 is that of a coin, 0 the best.
+
+    Undefined forecasts are left out; undefined where none is left.
+    """
+    is_made = np.isfinite(forecasts)
+    return float(np.mean((forecasts - came_true)[is_made] ** 2)) if is_made.any() else float("nan")
 
 
 def regime_consistency(returns: Array, regimes: Array) -> float:

@@ -32,7 +32,8 @@ LOW_CONSISTENCY = 0.3
 def weigh(
     inputs: WeighInputs, policy: Policy, portfolio: str, run_id: str, decisions_per_year: float, trials: int
 ) -> dict[str, pd.DataFrame]:
-    """Rows of steps.strategy_gates, overfit_metrics, strategy_weights, expected_returns and confidences.
+    """Rows of steps.strategy_gates, overfit_metrics, strategy_weights, expected_returns, confidences,
+    reality_checks and forecast_reliability.
 
     Keyed by table name, for the decisions asked for, in order of key; NaN is undefined. `trials` counts the
     configurations ever tried. An asset and strategy has a row where it has a position at the decision. An
@@ -65,6 +66,8 @@ def weigh(
         "strategy_weights": tables.weights(weights),
         "expected_returns": tables.views(views),
         "confidences": tables.confidences(),
+        "reality_checks": tables.checks(),
+        "forecast_reliability": tables.reliability(),
     }
 
 

@@ -121,7 +121,8 @@ CHANCES_SQL = """
     where exposures.portfolio = $portfolio and exposures.decision_at = $at
     order by exposures.symbol
 """
-# The strategies that were not let in, nearest first: fewest gates failed, then the Sharpe deflated by luck alone, which the gate reads.
+# The strategies that were not let in, nearest first: fewest gates failed, then the deflated Sharpe that the
+# gate reads.
 REJECTED_SQL = """
     select assets.asset_class, gates.symbol, gates.strategy, gates.reason, gates.is_pooled, overfit.luck_dsr
     from main.strategy_gates as gates

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from python_steps.belief_replicates import name_key
-from python_steps.bootstrap_intervals import SHORTEST_RECORD, block_length, stationary_blocks
+from python_steps.bootstrap_intervals import block_length, stationary_blocks
+from python_steps.dependence import SHORTEST_RECORD
 from python_steps.sharpe import NO_DEVIATION
 
 Array = np.ndarray

@@ -25,9 +25,6 @@ from python_steps.strategy_weighting import strategy_weights, total
 
 Array = np.ndarray
 
-LOW_STABILITY = 0.5
-LOW_CONSISTENCY = 0.3
-
 
 def weigh(
     inputs: WeighInputs, policy: Policy, portfolio: str, run_id: str, decisions_per_year: float, trials: int
@@ -69,21 +66,6 @@ def weigh(
         "reality_checks": tables.checks(),
         "forecast_reliability": tables.reliability(),
     }
-
-
-def warnings(overfit: pd.DataFrame, policy: Policy) -> list[str]:
-    """What a report says about rows of overfit_metrics, in words with figures, in order of rows."""
-    limit = policy.warnings.train_test_gap
-    said = []
-    for row in overfit.itertuples():
-        gap, stability, consistency = row.train_test_gap, row.cv_stability, row.regime_consistency
-        if gap > limit:
-            said.append(f"{row.strategy} shows potential overfitting (gap {gap:.2f} > {limit:.2f})")
-        if stability < LOW_STABILITY:
-            said.append(f"{row.strategy} is unstable across windows (stability {stability:.2f} < 0.50)")
-        if consistency < LOW_CONSISTENCY:
-            said.append(f"{row.strategy} depends on the regime (consistency {consistency:.2f} < 0.30)")
-    return said
 
 
 def _view(evidence: Evidence, exposure: Array) -> tuple[Array, Array, Array]:

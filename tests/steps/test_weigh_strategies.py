@@ -13,7 +13,7 @@ from python_steps.belief_gates import first_variants
 from python_steps.belief_inputs import WeighInputs, micros, study_of
 from python_steps.belief_records import spans_at
 from python_steps.policy import load
-from python_steps.weigh_strategies import warnings, weigh
+from python_steps.weigh_strategies import weigh
 
 POLICY = load("global")[1]
 CLASSES = {
@@ -485,22 +485,6 @@ def test_only_a_fitted_strategy_has_a_train_test_gap(whole):
 def test_random_strategies_are_not_adopted_on_the_whole():
     found = answer(make_world(seed=21, edge=0.0))
     assert found["strategy_gates"]["is_adopted"].mean() < 0.05
-
-
-def test_warnings_say_who_and_how_far():
-    rows = pd.DataFrame(
-        {
-            "strategy": ["ridge", "momentum", "all"],
-            "train_test_gap": [0.31, math.nan, math.nan],
-            "cv_stability": [0.9, 0.41, math.nan],
-            "regime_consistency": [0.3, 0.5, 0.12],
-        }
-    )
-    assert warnings(rows, POLICY) == [
-        "ridge shows potential overfitting (gap 0.31 > 0.20)",
-        "momentum is unstable across windows (stability 0.41 < 0.50)",
-        "all depends on the regime (consistency 0.12 < 0.30)",
-    ]
 
 
 def test_what_corrects_a_forecast_was_resolved_before_its_span_began(world, monkeypatch):

@@ -606,3 +606,22 @@ def test_overfit_metrics_count_the_trials_and_what_each_record_is_worth(world, w
     assert (rows["min_backtest_length"].notna() == positive).all()
     assert positive.any()
     assert not positive.all()
+
+
+def test_decision_by_decision_gives_the_bits_of_one_pass(world, whole):
+    """Twelve decisions about the end of a span, each made alone of what was known then, after the one before."""
+    resolved = whole["confidences"]["resolved_spans"].to_numpy()
+    last = int(np.flatnonzero(np.diff(resolved))[-1])
+    instants = world.decisions["decision_at"].iloc[last - 6 : last + 6]
+    past = whole["strategy_weights"].query("decision_at < @instants.iloc[0]")
+    one_by_one: dict[str, list[pd.DataFrame]] = {name: [] for name in whole}
+    for instant in instants:
+        known = known_by(world, instant)
+        alone = known.decisions[known.decisions["decision_at"] == instant]
+        found = answer(dataclasses.replace(known, decisions=alone, past_weights=past))
+        past = pd.concat([past, found["strategy_weights"]])
+        for name, rows in found.items():
+            one_by_one[name].append(rows)
+    expected = {name: table[table["decision_at"].isin(instants)] for name, table in whole.items()}
+    assert expected["confidences"]["resolved_spans"].nunique() == 2  # a span becomes known on the way
+    assert_same_bits({name: pd.concat(parts) for name, parts in one_by_one.items()}, expected)

@@ -118,12 +118,19 @@ def _rows(
 def _readings(
     con: "duckdb.DuckDBPyConnection", portfolio: str, decision_at: dt.datetime
 ) -> dict[tuple[str, str], float]:
-    """What each signal said of each asset at a decision."""
+    """What each signal said at a decision of each asset that could be held then.
+
+    An asset that was landed later, with its past, has readings of that day too, which no decision read.
+    """
     query = """
         select readings.signal, readings.symbol, readings.value
         from main.readings as readings
         inner join main.decisions as decisions
             on decisions.clock = readings.clock and decisions.decision_at = readings.decision_at
+        inner join steps.target_exposures as exposures
+            on exposures.portfolio = decisions.portfolio
+            and exposures.decision_at = decisions.decision_at
+            and exposures.symbol = readings.symbol
         where decisions.portfolio = $portfolio and readings.decision_at = $decision_at
     """
     rows = con.execute(query, {"portfolio": portfolio, "decision_at": decision_at}).fetchall()
@@ -131,7 +138,7 @@ def _readings(
 
 
 def _divergence(told: dict[tuple[str, str], float], again: dict[tuple[str, str], float]) -> float:
-    """The most by which a signal differs in the replay, infinite where one side has none: must be exactly 0."""
+    """The most by which a signal differs in the replay, infinite where one side has none; it must be 0."""
     if told.keys() != again.keys():
         return math.inf
     return max((abs(told[key] - again[key]) for key in told), default=0.0)

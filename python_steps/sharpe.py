@@ -305,16 +305,19 @@ def _half_metrics(folded: Array, metric: str) -> Array:
     blocks, length, _ = folded.shape
     masks = _halves(blocks)
     count = blocks // 2 * length
-    mean = _sums_by_mask(folded.sum(axis=1), masks) / count
     if metric == "mean":
-        return mean
+        return _sums_by_mask(folded.sum(axis=1), masks) / count
     centre = folded.mean(axis=(0, 1))  # keeps the squares small, so that their difference is exact enough
     shifted = folded - centre
     first = _sums_by_mask(shifted.sum(axis=1), masks) / count
     second = _sums_by_mask((shifted * shifted).sum(axis=1), masks) / count
-    variance = (second - first**2) * count / (count - 1)
-    moves = variance > NO_DEVIATION**2 + 1e-12 * second
-    return np.where(moves, mean / np.sqrt(np.where(moves, variance, 1.0)), 0.0)
+    variance = second - first * first
+    variance *= count / (count - 1)
+    second *= 1e-12
+    is_still = variance <= second + NO_DEVIATION**2
+    variance[is_still] = np.inf
+    first += centre
+    return np.divide(first, np.sqrt(variance, out=variance), out=first)
 
 
 @cache

@@ -51,8 +51,8 @@ def test_all_splits_take_less_than_150_ms_and_a_loop_over_them_hundreds_of_times
     taken = cpu_seconds(lambda: sharpe.cscv_pbo(returns, BLOCKS))
     with capsys.disabled():
         sys.stdout.write(
-            f"\nPBO of {STRATEGIES} strategies, {DAYS} days, {BLOCKS} blocks: {taken * 1e3:.0f} ms CPU; a loop"
-            f" over its {SPLITS:,} splits: {looped:.1f} s, {looped / taken:,.0f} times as long\n"
+            f"\nPBO of {STRATEGIES} strategies, {DAYS} days, {BLOCKS} blocks: {taken * 1e3:.0f} ms CPU; a"
+            f" loop over its {SPLITS:,} splits: {looped:.1f} s, {looped / taken:,.0f} times as long\n"
         )
     assert taken <= MOST_SECONDS
     assert looped / taken >= 500

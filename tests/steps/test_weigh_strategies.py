@@ -609,7 +609,7 @@ def test_overfit_metrics_count_the_trials_and_what_each_record_is_worth(world, w
 
 
 def test_decision_by_decision_gives_the_bits_of_one_pass(world, whole):
-    """Twelve decisions about the end of a span, each made alone of what was known then, after the one before."""
+    """Twelve decisions about the end of a span, each made alone from what was known then."""
     resolved = whole["confidences"]["resolved_spans"].to_numpy()
     last = int(np.flatnonzero(np.diff(resolved))[-1])
     instants = world.decisions["decision_at"].iloc[last - 6 : last + 6]

@@ -59,6 +59,7 @@ class Evidence:
     stops: pd.DataFrame  # the rows of stop_conditions
     excluded: dict[str, str]  # why, by symbol left out for its data
     overfit: pd.DataFrame  # the rows of overfit_metrics
+    checks: pd.DataFrame  # the rows of reality_checks
     past: pd.DataFrame
     chances: pd.DataFrame  # what each asset had on its way to a weight
     rejected: pd.DataFrame  # strategies not let in, nearest first
@@ -96,6 +97,7 @@ def gather(
         stops=_rows(con, STOPS_SQL, portfolio, at),
         excluded=_rows(con, EXCLUDED_SQL, portfolio, at).set_index("symbol").reason.to_dict(),
         overfit=_rows(con, OVERFIT_SQL, portfolio, at),
+        checks=_rows(con, CHECKS_SQL, portfolio, at),
         past=_rows(con, PAST_SQL, portfolio, at),
         chances=_rows(con, CHANCES_SQL, portfolio, at),
         rejected=_rows(con, REJECTED_SQL, portfolio, at),
@@ -283,6 +285,9 @@ EXCLUDED_SQL = """
 """
 OVERFIT_SQL = """
     select * from main.overfit_metrics where portfolio = $portfolio and decision_at = $at order by strategy
+"""
+CHECKS_SQL = """
+    select * from main.reality_checks where portfolio = $portfolio and decision_at = $at order by benchmark
 """
 PAST_SQL = """
     select

@@ -28,6 +28,8 @@ BELIEVED = (
     "strategy_weights",
     "expected_returns",
     "confidences",
+    "reality_checks",
+    "forecast_reliability",
 )
 ALLOCATED = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
 MEASURED = ("metric_intervals",)
@@ -38,7 +40,10 @@ OF_WINDOWS = {
 }
 DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 # Models that no decision reads: the evidence for people.
-EVIDENCE = ("path:models/monitoring", "group_decisions+", "delayed_bars+")
+EVIDENCE = (
+    *("path:models/monitoring", "group_decisions+", "delayed_bars+"),
+    *("gate_changes+", "strategy_agreement+"),
+)
 
 Note = Callable[..., Any]
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from flows.outputs import Evidence, annual_sharpe, max_drawdown, overall, sortino, stamp, win_rate
+from python_steps.belief_warnings import warnings
 
 DIGITS = 4
 DAYS_PER_YEAR = 365.25
@@ -41,8 +42,6 @@ class Undefined:
 
 def validation_document(evidence: Evidence) -> dict[str, Any]:
     """The whole report; the first four keys have the shape of the specification."""
-    from python_steps import weigh_strategies  # heavy, and not needed to show exposures
-
     past = evidence.past
     sections = {
         "generated_at": stamp(evidence.as_of),
@@ -50,7 +49,7 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         "overfit_metrics": {
             name: _defined(overall(evidence.overfit, name), reason) for name, reason in OVERFIT.items()
         },
-        "warnings": list(weigh_strategies.warnings(evidence.overfit, evidence.policy)),
+        "warnings": warnings(evidence.overfit, evidence.checks, evidence.policy),
         "basis": _basis(evidence),
         "intervals": portfolio_intervals(evidence),
         "scenarios": scenarios(evidence),

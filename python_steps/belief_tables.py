@@ -1,12 +1,19 @@
 """Rows of the output tables, from what was believed at each decision."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from python_steps.belief_confidence import Bin, Confidence
 from python_steps.belief_evidence import OVERFIT, Evidence
 from python_steps.belief_inputs import Study
+from python_steps.reality_check import RealityCheck
 
 Array = np.ndarray
+
+COLUMN_TYPES = {str: "str", str | None: "str", int: "int64", float: "float64", bool: "bool"}
 
 
 class Tables:
@@ -69,11 +76,34 @@ class Tables:
         columns["trials"] = np.full(len(decision), trials, dtype=np.int64)
         return self._frame(decision, columns)
 
+    def checks(self) -> pd.DataFrame:
+        """Rows of reality_checks."""
+        return self._listed([evidence.checks for evidence in self.found], RealityCheck)
+
     def confidences(self) -> pd.DataFrame:
         """Rows of confidences."""
-        believed = np.array([evidence.confidence for evidence in self.found]).reshape(-1, 3)[self.places]
-        names = ("confidence", "raw_probability", "calibrated_probability")
-        return self._frame(np.arange(len(self.wanted)), dict(zip(names, believed.T, strict=True)))
+        fields = Confidence._fields[:-1]
+        return self._listed([[evidence.confidence] for evidence in self.found], Confidence)[
+            ["portfolio", "decision_at", *fields, "known_at", "run_id"]
+        ]
+
+    def reliability(self) -> pd.DataFrame:
+        """Rows of forecast_reliability."""
+        return self._listed([evidence.confidence.bins for evidence in self.found], Bin)
+
+    def _listed(self, found: Sequence[Sequence[tuple]], kind: Any) -> pd.DataFrame:
+        """The rows that were found (named tuples of a kind), again at each decision at which they count."""
+        counts = np.array([len(rows) for rows in found], dtype=int)
+        starts = np.append(0, np.cumsum(counts))[:-1]
+        repeated = counts[self.places] if len(counts) else counts
+        decision = np.repeat(np.arange(len(self.wanted)), repeated)
+        within = np.arange(len(decision)) - np.repeat(np.cumsum(repeated) - repeated, repeated)
+        every = pd.DataFrame([row for rows in found for row in rows], columns=list(kind._fields))
+        every = every.astype(
+            {name: COLUMN_TYPES[of] for name, of in kind.__annotations__.items() if of in COLUMN_TYPES}
+        )
+        chosen = every.iloc[starts[self.places[decision]] + within] if len(decision) else every
+        return self._frame(decision, {name: chosen[name].reset_index(drop=True) for name in kind._fields})
 
     def _believed(self, field: str, kind: type) -> Array:
         shape = (len(self.found), *self.is_there.shape[1:])

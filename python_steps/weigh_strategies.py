@@ -25,14 +25,12 @@ from python_steps.strategy_weighting import strategy_weights, total
 
 Array = np.ndarray
 
-LOW_STABILITY = 0.5
-LOW_CONSISTENCY = 0.3
-
 
 def weigh(
     inputs: WeighInputs, policy: Policy, portfolio: str, run_id: str, decisions_per_year: float, trials: int
 ) -> dict[str, pd.DataFrame]:
-    """Rows of steps.strategy_gates, overfit_metrics, strategy_weights, expected_returns and confidences.
+    """Rows of steps.strategy_gates, overfit_metrics, strategy_weights, expected_returns, confidences,
+    reality_checks and forecast_reliability.
 
     Keyed by table name, for the decisions asked for, in order of key; NaN is undefined. `trials` counts the
     configurations ever tried. An asset and strategy has a row where it has a position at the decision. An
@@ -65,22 +63,9 @@ def weigh(
         "strategy_weights": tables.weights(weights),
         "expected_returns": tables.views(views),
         "confidences": tables.confidences(),
+        "reality_checks": tables.checks(),
+        "forecast_reliability": tables.reliability(),
     }
-
-
-def warnings(overfit: pd.DataFrame, policy: Policy) -> list[str]:
-    """What a report says about rows of overfit_metrics, in words with figures, in order of rows."""
-    limit = policy.warnings.train_test_gap
-    said = []
-    for row in overfit.itertuples():
-        gap, stability, consistency = row.train_test_gap, row.cv_stability, row.regime_consistency
-        if gap > limit:
-            said.append(f"{row.strategy} shows potential overfitting (gap {gap:.2f} > {limit:.2f})")
-        if stability < LOW_STABILITY:
-            said.append(f"{row.strategy} is unstable across windows (stability {stability:.2f} < 0.50)")
-        if consistency < LOW_CONSISTENCY:
-            said.append(f"{row.strategy} depends on the regime (consistency {consistency:.2f} < 0.30)")
-    return said
 
 
 def _view(evidence: Evidence, exposure: Array) -> tuple[Array, Array, Array]:

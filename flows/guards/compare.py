@@ -78,7 +78,7 @@ KEYS = (
         "booked_at",
     ),
     *("version", "vintage", "block", "unit", "number", "metric", "scenario", "delay", "asset_group"),
-    *("horizon", "other_signal"),
+    *("horizon", "other_signal", "benchmark", "sort", "bin"),
 )
 NAMED = ("signal", "strategy", "learner", "detector", "condition", "symbol")
 SHOWN = 6

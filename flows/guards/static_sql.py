@@ -67,6 +67,8 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "steps.strategy_weights",
             "steps.expected_returns",
             "steps.confidences",
+            "steps.reality_checks",
+            "steps.forecast_reliability",
         ),
     ),
     "allocate": (

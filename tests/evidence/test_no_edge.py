@@ -197,19 +197,22 @@ def test_the_interval_of_those_that_earn_is_above_zero(planted, earners, request
     assert found.loc[list(earners), "lower"].min() > 0, found
 
 
-@pytest.mark.parametrize(("planted", "earners"), [("momentum", MOMENTUM), ("paying", OF_A_QUARTER)])
-def test_the_deflated_sharpe_of_those_that_earn_says_so(planted, earners, request):
+@pytest.mark.parametrize(
+    ("planted", "earners", "least"), [("momentum", MOMENTUM, 0.95), ("paying", OF_A_QUARTER, 0.8)]
+)
+def test_the_deflated_sharpe_of_those_that_earn_says_so(planted, earners, least, request):
+    """Moods last for months, and what is earned in one counts for less than as much that is independent."""
     deflated = request.getfixturevalue(planted).query(DEFLATED).set_index("strategy")
-    assert deflated.loc[["all", *earners], "final"].min() > 0.95, deflated
+    assert deflated.loc[["all", *earners], "final"].min() > least, deflated
 
 
-@pytest.mark.parametrize("planted", ["momentum", "paying"])
-def test_confidence_rises_with_the_evidence(planted, request):
+@pytest.mark.parametrize(("planted", "least"), [("momentum", 0.7), ("paying", 0.55)])
+def test_confidence_rises_with_the_evidence(planted, least, request):
     """Where the calm pays, which of its rules was best is chance, so that PBO stays near 0.3."""
     world = request.getfixturevalue(planted)
     confidence = world.query("select confidence from main.confidences order by decision_at")["confidence"]
     assert confidence.iloc[:250].mean() < 0.25
-    assert confidence.iloc[-250:].mean() > 0.6
+    assert confidence.iloc[-250:].mean() > least
 
 
 def test_on_trends_that_turn_the_allocator_is_mostly_not_in_cash(swings):

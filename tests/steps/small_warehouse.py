@@ -24,6 +24,7 @@ PUBLISHED = (
     "allocation_log",
     "stop_conditions",
     "metric_intervals",
+    "reality_checks",
 )
 PLANS = {"default": (252, 63, 21), "expanding": (252, 63, 63), "short": (126, 21, 21)}
 RECORDED = dt.datetime(2025, 12, 1, 14)
@@ -240,9 +241,14 @@ def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, 
     warehouse.write(con, "steps.stop_conditions", pd.DataFrame([made | stop]))
     chances = {"psr": 0.9, "dsr": 0.8, "dsr_effective": 0.85, "luck_dsr": 0.82, "pbo": 0.1}
     chances |= {"min_track_record": 300.0, "effective_trials": 6.0, "trials": 14}
+    chances |= {"min_backtest_length": 250.0, "observations": 500.0, "effective_observations": 280.0}
     overfit = [
         made | chances | {"strategy": name, "train_test_gap": gap, "cv_stability": stability}
         for name, gap, stability in [("all", None, 0.92), ("fast", 0.3, 0.9), ("ridge", 0.1, 0.8)]
     ]
     frame = pd.DataFrame(overfit).assign(regime_consistency=0.85)
     warehouse.write(con, "steps.overfit_metrics", frame)
+    check = {"benchmark": "cash", "best": "fast", "mean_gain": 0.0002, "strategies": 2, "observations": 500}
+    check |= {"block_length": 5.0, "reality_check": 0.2, "undefined": None}
+    check |= {"spa_lower": 0.1, "spa_consistent": 0.15, "spa_upper": 0.18}
+    warehouse.write(con, "steps.reality_checks", pd.DataFrame([made | check]))

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from python_steps import sharpe
-from python_steps.belief_evidence import Judge
+from python_steps.belief_confidence import Forecaster
 from python_steps.belief_gates import first_variants
-from python_steps.belief_inputs import WeighInputs, study_of
+from python_steps.belief_inputs import WeighInputs, micros, study_of
+from python_steps.belief_records import spans_at
 from python_steps.policy import load
-from python_steps.weigh_strategies import warnings, weigh
+from python_steps.weigh_strategies import weigh
 
 POLICY = load("global")[1]
 CLASSES = {
@@ -299,7 +300,7 @@ def one_strategy(nets, trades, **changes) -> WeighInputs:
         (
             [0.001, -0.002, -0.001],
             30,
-            "expected net -6.67 bp <= 0; 2 of 3 windows negative; deflated Sharpe 0.001 < 0.500",
+            "expected net -6.67 bp <= 0; 2 of 3 windows negative; luck-deflated Sharpe 0.159 < 0.500",
         ),
     ],
 )
@@ -314,7 +315,7 @@ def test_without_known_spans_every_gate_says_so():
     decisions = pd.DataFrame({"decision_at": [INSTANTS[TRAIN + 2]]})
     found = answer(dataclasses.replace(inputs, decisions=decisions))
     assert found["strategy_gates"]["reason"].tolist() == [
-        "0 windows < 3; 0 trades < 30; expected net undefined; deflated Sharpe undefined"
+        "0 windows < 3; 0 trades < 30; expected net undefined; luck-deflated Sharpe undefined"
     ]
     assert found["expected_returns"][["ensemble_view", "standard_error", "shrunk_view"]].eq(0).all(axis=None)
     confidence = found["confidences"].iloc[0]
@@ -344,7 +345,7 @@ def test_what_is_not_there_yet_is_no_evidence_and_no_error(world, missing):
 def test_a_deflated_sharpe_that_is_undefined_rejects():
     """Two trials, and one strategy: how Sharpes vary between trials cannot be known."""
     gates = answer(one_strategy([0.001, 0.001, 0.001], 30), trials=2)["strategy_gates"]
-    assert gates["reason"].tolist() == ["deflated Sharpe undefined"]
+    assert gates["reason"].tolist() == ["luck-deflated Sharpe undefined"]
 
 
 def test_of_variants_the_one_that_holds_in_most_spans_goes_first_and_not_the_best():
@@ -469,10 +470,10 @@ def test_a_forecast_is_calibrated_as_it_was_when_its_span_began(world):
     later = pnl["known_at"] > began
     pnl.loc[later, "net_return"] = np.random.default_rng(3).normal(0.05, 0.01, later.sum())
     noisy = dataclasses.replace(world, strategy_pnl=pnl)
-    before, after = (Judge(study_of(inputs), POLICY, 261, 12) for inputs in (world, noisy))
-    assert np.isfinite(before._forecast(4)).all()
-    assert (before._forecast(4) == after._forecast(4)).all()
-    assert (before._forecast(6) != after._forecast(6)).all()
+    before, after = (Forecaster(study_of(inputs), POLICY, 261) for inputs in (world, noisy))
+    assert np.isfinite(before.forecast(4)).all()
+    assert (before.forecast(4) == after.forecast(4)).all()
+    assert (before.forecast(6) != after.forecast(6)).all()
 
 
 def test_only_a_fitted_strategy_has_a_train_test_gap(whole):
@@ -486,17 +487,141 @@ def test_random_strategies_are_not_adopted_on_the_whole():
     assert found["strategy_gates"]["is_adopted"].mean() < 0.05
 
 
-def test_warnings_say_who_and_how_far():
-    rows = pd.DataFrame(
-        {
-            "strategy": ["ridge", "momentum", "all"],
-            "train_test_gap": [0.31, math.nan, math.nan],
-            "cv_stability": [0.9, 0.41, math.nan],
-            "regime_consistency": [0.3, 0.5, 0.12],
-        }
+def test_what_corrects_a_forecast_was_resolved_before_its_span_began(world, monkeypatch):
+    """Whatever comes after a span began changes no bit of how its forecast was corrected."""
+    monkeypatch.setattr(sharpe, "MINIMUM_RESOLVED", 20)
+    began = world.windows.loc[world.windows["is_disjoint"], "test_from"].iloc[5]
+    pnl = world.strategy_pnl.copy()
+    later = pnl["known_at"] > began
+    pnl.loc[later, "net_return"] = np.random.default_rng(3).normal(0.05, 0.01, later.sum())
+    noisy = dataclasses.replace(world, strategy_pnl=pnl)
+    before, after = (Forecaster(study_of(inputs), POLICY, 261) for inputs in (world, noisy))
+    assert np.isfinite(before.calibrated(5)).all()
+    assert (before.calibrated(5) == after.calibrated(5)).all()
+    assert (before.calibrated(7) != after.calibrated(7)).any()
+
+
+def dearer(inputs: WeighInputs, extra: float) -> WeighInputs:
+    """The same study with `extra` more to pay for each unit of turnover."""
+    pnl = inputs.strategy_pnl
+    return world_of(pnl.assign(net_return=pnl["net_return"] - extra * pnl["turnover"]))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_higher_costs_never_raise_the_confidence(seed):
+    study = make_world(seed=seed, edge=[0.0, 0.002, 0.004][seed % 3])
+    plain, dear = (answer(one)["confidences"]["confidence"] for one in (study, dearer(study, 0.0009)))
+    assert (dear <= plain).all()
+
+
+@pytest.mark.parametrize("seed", [2, 5, 8])
+def test_a_shorter_history_never_raises_the_confidence_where_there_is_an_edge(seed):
+    """The study begins three spans later; without an edge a record that is missing convicts nobody."""
+    study = make_world(seed=seed, edge=0.004)
+    pnl = study.strategy_pnl
+    short = world_of(pnl[pnl["decision_at"] >= INSTANTS[TRAIN + 3 * TEST]])
+    whole, late = (
+        answer(one)["confidences"].set_index("decision_at")["confidence"] for one in (study, short)
     )
-    assert warnings(rows, POLICY) == [
-        "ridge shows potential overfitting (gap 0.31 > 0.20)",
-        "momentum is unstable across windows (stability 0.41 < 0.50)",
-        "all depends on the regime (consistency 0.12 < 0.30)",
-    ]
+    assert (late <= whole.loc[late.index]).all()
+    assert (late < whole.loc[late.index]).any()
+
+
+def test_confidence_counts_what_was_resolved_and_says_whether_it_is_calibrated(whole):
+    rows = whole["confidences"]
+    assert rows["resolved_spans"].is_monotonic_increasing
+    assert rows["resolved_spans"].max() > sharpe.MINIMUM_RESOLVED > 0 == rows["resolved_spans"].min()
+    assert (rows["is_calibrated"] == (rows["resolved_spans"] >= sharpe.MINIMUM_RESOLVED)).all()
+    assert (rows["is_calibrated"] == rows["calibrated_probability"].notna()).all()
+    assert rows.loc[rows["resolved_spans"] > 0, "brier_score"].between(0, 1).all()
+    assert rows.loc[rows["resolved_spans"] == 0, "brier_score"].isna().all()
+
+
+def test_the_reliability_table_holds_each_resolved_forecast_once(world, monkeypatch):
+    """Recomputed at the last decision; the calibrated forecasts are fewer, since the first could not be."""
+    monkeypatch.setattr(sharpe, "MINIMUM_RESOLVED", 20)
+    found = answer(world)
+    last = world.decisions["decision_at"].max()
+    forecaster, study = Forecaster(study_of(world), POLICY, 261), study_of(world)
+    resolved = forecaster.resolved(spans_at(study, int(micros(pd.Series([last]))[0])))
+    confidence = found["confidences"].set_index("decision_at").loc[last]
+    table = found["forecast_reliability"].query("decision_at == @last")
+    assert confidence["resolved_spans"] == len(resolved.raw) > 50
+    for sort, forecasts in (("raw", resolved.raw), ("calibrated", resolved.calibrated)):
+        made = np.isfinite(forecasts)
+        mine = table[table["sort"] == sort].set_index("bin")
+        assert mine["forecasts"].sum() == made.sum() > 0
+        tenth = np.floor(forecasts[made] * 10).clip(max=9).astype(int)
+        by_hand = pd.DataFrame({"bin": tenth, "said": forecasts[made], "true": resolved.came_true[made]})
+        by_hand = by_hand.groupby("bin").mean()
+        assert mine["mean_forecast"].to_numpy() == pytest.approx(by_hand["said"].to_numpy())
+        assert mine["share_true"].to_numpy() == pytest.approx(by_hand["true"].to_numpy())
+    made = np.isfinite(resolved.calibrated)
+    assert 0 < made.sum() < len(made)
+    raw, worth = (
+        np.mean((forecasts - resolved.came_true)[part] ** 2)
+        for forecasts, part in ((resolved.raw, slice(None)), (resolved.calibrated, made))
+    )
+    assert (confidence["brier_score"], confidence["brier_calibrated"]) == pytest.approx((raw, worth))
+
+
+def with_always_long(inputs: WeighInputs) -> WeighInputs:
+    """The same study in which s10 is the strategy that is always in."""
+    return dataclasses.replace(
+        inputs,
+        **{
+            name: getattr(inputs, name).replace({"strategy": {"s10": "always_long"}})
+            for name in ("strategy_pnl", "positions", "window_metrics")
+        },
+    )
+
+
+def test_the_whole_set_is_checked_against_cash_and_against_being_always_in(world, whole):
+    assert set(whole["reality_checks"]["benchmark"]) == {"cash"}
+    checks = answer(with_always_long(world))["reality_checks"]
+    assert len(checks) == 2 * len(world.decisions)
+    last = checks[checks["decision_at"] == world.decisions["decision_at"].max()].set_index("benchmark")
+    assert last["best"].isin(["s00", "s05"]).all()
+    assert last["undefined"].isna().all()
+    assert last["strategies"].tolist() == [11, 10]  # against itself it never moves
+    assert (last["spa_lower"] <= last["spa_consistent"]).all()
+    assert (last["spa_consistent"] <= last["spa_upper"]).all()
+    assert (last[["reality_check", "spa_consistent"]] < 0.05).all(axis=None)
+    first = checks[checks["decision_at"] == world.decisions["decision_at"].min()]
+    assert first["undefined"].tolist() == ["no strategy differs from it"] * 2
+    assert first["spa_consistent"].isna().all()
+
+
+def test_the_best_of_a_set_without_edge_does_not_beat_cash():
+    last = answer(make_world(seed=21, edge=0.0))["reality_checks"].iloc[-1]
+    assert min(last["reality_check"], last["spa_consistent"]) > 0.1
+
+
+def test_overfit_metrics_count_the_trials_and_what_each_record_is_worth(world, whole):
+    rows = whole["overfit_metrics"].query("decision_at == @world.decisions.decision_at.max()")
+    rows = rows.set_index("strategy")
+    assert (rows["effective_observations"] <= rows["observations"]).all()
+    assert rows["observations"].between(100, COUNT).all()
+    positive = rows["psr"] > 0.5
+    assert (rows["min_backtest_length"].notna() == positive).all()
+    assert positive.any()
+    assert not positive.all()
+
+
+def test_decision_by_decision_gives_the_bits_of_one_pass(world, whole):
+    """Twelve decisions about the end of a span, each made alone from what was known then."""
+    resolved = whole["confidences"]["resolved_spans"].to_numpy()
+    last = int(np.flatnonzero(np.diff(resolved))[-1])
+    instants = world.decisions["decision_at"].iloc[last - 6 : last + 6]
+    past = whole["strategy_weights"].query("decision_at < @instants.iloc[0]")
+    one_by_one: dict[str, list[pd.DataFrame]] = {name: [] for name in whole}
+    for instant in instants:
+        known = known_by(world, instant)
+        alone = known.decisions[known.decisions["decision_at"] == instant]
+        found = answer(dataclasses.replace(known, decisions=alone, past_weights=past))
+        past = pd.concat([past, found["strategy_weights"]])
+        for name, rows in found.items():
+            one_by_one[name].append(rows)
+    expected = {name: table[table["decision_at"].isin(instants)] for name, table in whole.items()}
+    assert expected["confidences"]["resolved_spans"].nunique() == 2  # a span becomes known on the way
+    assert_same_bits({name: pd.concat(parts) for name, parts in one_by_one.items()}, expected)

@@ -52,7 +52,7 @@ def refitted(
     for known in range(FIRST_FIT, len(returns) + 1, NEXT_FIT):
         parameters, until = fit(returns[:known], parameters), known + NEXT_FIT - 1
         if parameters is not None:
-            chances[known - 1 : until] = filtered(returns[:until], parameters)[known - 1 :]
+            chances[known - 1 : until] = filtered(returns[:until], parameters)[known - 1 : until]
     return chances
 
 

@@ -51,7 +51,7 @@ def test_rule_mixture_and_clusters_stand_side_by_side():
     assert {"volatility_trend", "gaussian_hmm", "jump_model"} <= set(DETECTORS)
 
 
-@pytest.mark.parametrize("cut", [1, 19, 20, 99, 100, 101, 163, 251, 252, 253, 257, 314, 315, 399])
+@pytest.mark.parametrize("cut", [1, 19, 20, 99, 100, 101, 163, 251, 252, 253, 257, *range(300, 320), 399])
 def test_later_returns_change_no_bit_of_an_earlier_regime(detect, cut):
     market = make_market()
     whole = detect(market)

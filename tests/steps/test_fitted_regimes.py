@@ -166,3 +166,14 @@ def test_a_fitted_detector_is_better_than_the_threshold_and_no_better_than_the_o
     error = np.sqrt(WORLDS)
     assert above.mean() > 2 * above.std() / error, accuracies
     assert below.mean() > -2 * below.std() / error, accuracies
+
+
+@pytest.mark.parametrize("detect", [gaussian_hmm.detect, jump_model.detect])
+@pytest.mark.parametrize("value", [1e6, -1e6])
+def test_an_outlier_of_a_million_is_not_a_mood_of_its_own(detect, value):
+    market, truth = moods.market(0, DECISIONS, assets=12)
+    known = slice(FIRST_FIT, None)
+    plain = moods.agreement(detect(market).set_index("decision_at")["regime"].iloc[known], truth)
+    market.iloc[200] = value
+    found = moods.agreement(detect(market).set_index("decision_at")["regime"].iloc[known], truth)
+    assert found.balanced_accuracy > plain.balanced_accuracy - 0.1

@@ -160,12 +160,12 @@ def accuracies() -> pd.DataFrame:
 
 @pytest.mark.parametrize("detector", ["gaussian_hmm", "jump_model"])
 def test_a_fitted_detector_is_better_than_the_threshold_and_no_better_than_the_oracle(accuracies, detector):
-    """Compared world by world: by two standard errors of the mean difference, and within them."""
+    """Compared world by world: with the threshold by the error of the mean difference. None is more than 0.05
+    above the oracle, about two errors of a share of twenty spells; one that smooths is, by 0.06 to 0.13."""
     above = accuracies[detector] - accuracies["threshold"]
-    below = accuracies["oracle"] - accuracies[detector]
-    error = np.sqrt(WORLDS)
-    assert above.mean() > 2 * above.std() / error, accuracies
-    assert below.mean() > -2 * below.std() / error, accuracies
+    assert above.mean() > 2 * above.std() / np.sqrt(WORLDS), accuracies
+    assert (accuracies[detector] - accuracies["oracle"]).max() < 0.05, accuracies
+    assert accuracies[detector].mean() < accuracies["oracle"].mean(), accuracies
 
 
 @pytest.mark.parametrize("detect", [gaussian_hmm.detect, jump_model.detect])

@@ -38,7 +38,7 @@ OF_WINDOWS = {
 }
 DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 # Models that no decision reads: the evidence for people.
-EVIDENCE = ("path:models/monitoring", "group_decisions+", "delayed_bars+")
+EVIDENCE = ("path:models/monitoring", "group_decisions+", "delayed_bars+", "spoken_regimes+")
 
 Note = Callable[..., Any]
 

@@ -1,18 +1,21 @@
 """What every regime detector promises, and the first one's rule by hand."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from flows import pipeline
+from python_steps import plugins
+from python_steps import policy as policies
 from python_steps.detect_regimes import detect_all, market_returns
-from python_steps.plugins import discover
 from python_steps.regimes import volatility_trend
 from tests.worlds import moods
 
-DETECTORS = discover("python_steps.regimes")
+DETECTORS = plugins.discover("python_steps.regimes")
 REGIMES = ["risk_on", "neutral", "risk_off"]
 PROBABILITIES = [f"{regime}_probability" for regime in REGIMES]
 INSTANTS = pd.bdate_range("2016-01-01 14:00", periods=400).as_unit("us")
@@ -206,6 +209,14 @@ def test_the_probability_is_that_of_the_regime_said():
     for regime in REGIMES:
         said = found[found["regime"] == regime]
         assert said["probability"].equals(said[f"{regime}_probability"].rename("probability"))
+
+
+def test_a_policy_may_name_any_detector_and_no_other():
+    name, policy = policies.load("global")
+    chosen = policy.model_copy(update={"detector": "crystal_ball"})
+    run = pipeline.Run(Path("nowhere"), "run", name, chosen, INSTANTS[0], 1)
+    with pytest.raises(plugins.UnknownPlugin, match=r"no 'crystal_ball'; it has: .*gaussian_hmm"):
+        pipeline.learn(run)
 
 
 def test_1500_decisions_of_every_detector_take_three_seconds_at_most():

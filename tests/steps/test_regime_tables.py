@@ -29,7 +29,8 @@ def tables(small_world: World) -> dict[str, pd.DataFrame]:
 def spoken(tables) -> dict[str, pd.Series]:
     """Regimes of each detector from where its probabilities differ."""
     regimes = tables["regimes"]
-    known = regimes[regimes[PROBABILITIES].nunique(axis=1) > 1]
+    is_spoken = regimes[PROBABILITIES].ne(regimes[PROBABILITIES[0]], axis=0).any(axis=1)
+    known = regimes[is_spoken]
     return {name: rows.set_index("decision_at")["regime"] for name, rows in known.groupby("detector")}
 
 

@@ -1,1 +1,1 @@
-"""Regime detectors: each module has detect(market), which gives `rows` of _filtering; filtered, never smoothed."""
+"""Regime detectors: each module has detect(market), which gives `rows`; filtered, never smoothed."""

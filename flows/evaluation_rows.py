@@ -97,3 +97,19 @@ SIGNALS_SQL = """
         row_number() over (partition by records.signal, records.horizon order by records.window_id desc) = 1
     order by records.signal, records.horizon
 """
+# What each detector says at the decision, and how often it changed its mind until then.
+REGIMES_SQL = """
+    select
+        said.detector, said.regime, said.risk_on_probability, said.neutral_probability,
+        said.risk_off_probability, flips.decisions, flips.flips_per_year
+    from main.regimes as said
+    left join main.regime_flips as flips using (clock, detector, decision_at)
+    where said.clock = $clock and said.decision_at = $at
+    order by said.detector
+"""
+AGREEMENT_SQL = """
+    select detector, other_detector, agreement
+    from main.regime_agreement
+    where clock = $clock and decision_at = $at
+    order by detector, other_detector
+"""

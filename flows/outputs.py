@@ -13,10 +13,12 @@ import yaml
 
 from flows.absences import CHANCES_SQL, REJECTED_SQL, STAGES_SQL
 from flows.evaluation_rows import (
+    AGREEMENT_SQL,
     COSTS_SQL,
     INTERVALS_SQL,
     PLAN_SQL,
     RECORDS_SQL,
+    REGIMES_SQL,
     SCENARIOS_SQL,
     SIGNALS_SQL,
     UNIVERSE_SQL,
@@ -43,9 +45,9 @@ class Evidence:
 
     `past`: decision_at, net_return, cost, nav, drawdown, turnover, is_active (something risky was held),
     is_live (not made in hindsight), in order of decision_at. `chances`, `rejected` and `stages` are those of
-    flows/absences.py; `scenarios`, `intervals`, `records`, `signals`, `costs`, `plan` and `universe` those of
-    flows/evaluation_rows.py. The other frames hold the rows of the decision, in order of their key. Nothing
-    here was known after the decision, so a later landing changes no file of it.
+    flows/absences.py; `scenarios`, `intervals`, `records`, `signals`, `regimes`, `agreement`, `costs`, `plan`
+    and `universe` those of flows/evaluation_rows.py. The other frames hold the rows of the decision, in order
+    of their key. Nothing here was known after the decision, so a later landing changes no file of it.
     """
 
     portfolio: str
@@ -68,6 +70,8 @@ class Evidence:
     intervals: pd.DataFrame  # the newest of the portfolio and of each strategy
     records: pd.DataFrame  # the newest test record of each strategy, plan and scenario
     signals: pd.DataFrame  # the newest record of each signal and horizon
+    regimes: pd.DataFrame  # what each detector says, and how often it changed its mind
+    agreement: pd.DataFrame  # how often each two of them said the same
     costs: pd.DataFrame  # one way, by class
     plan: dict[str, Any]  # the row of walk_forward_plans
     universe: pd.DataFrame  # every asset that the portfolio could hold so far
@@ -106,6 +110,8 @@ def gather(
         intervals=_rows(con, INTERVALS_SQL, portfolio, at, **clock, **plan),
         records=con.execute(RECORDS_SQL, {"at": at} | clock).df(),
         signals=con.execute(SIGNALS_SQL, {"at": at} | clock | plan).df(),
+        regimes=con.execute(REGIMES_SQL, {"at": at} | clock).df(),
+        agreement=con.execute(AGREEMENT_SQL, {"at": at} | clock).df(),
         costs=con.execute(COSTS_SQL, clock).df(),
         plan=con.execute(PLAN_SQL, plan).df().iloc[0].to_dict(),
         universe=_rows(con, UNIVERSE_SQL, portfolio, at),

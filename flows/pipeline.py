@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from flows.dbt import Dbt
-from python_steps import warehouse
+from python_steps import plugins, warehouse
 from python_steps.policy import Policy
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 # Models that no decision reads: the evidence for people.
 EVIDENCE = (
     *("path:models/monitoring", "group_decisions+", "delayed_bars+"),
-    *("gate_changes+", "strategy_agreement+"),
+    *("gate_changes+", "strategy_agreement+", "spoken_regimes+"),
 )
 
 Note = Callable[..., Any]
@@ -120,9 +120,13 @@ def new_decisions(run: Run) -> pd.DataFrame:
 
 
 def learn(run: Run) -> None:
-    """Fit each learner in its plan, in the windows whose forecasts are not complete; filter the regimes."""
-    from python_steps.detect_regimes import detect_all
+    """Fit each learner in its plan, in the windows whose forecasts are not complete; filter the regimes.
 
+    Raises UnknownPlugin for a detector that no file has.
+    """
+    from python_steps.detect_regimes import DETECTORS, detect_all
+
+    plugins.load(DETECTORS, run.policy.detector)  # an unknown one is refused before anything is fitted
     clock = run.policy.clock
     with _connected(run) as con:
         read = _reader(con)

@@ -29,6 +29,7 @@ OVERFIT = {
     "cv_stability": "fewer than two test spans with a Sharpe are known",
     "regime_consistency": "fewer than two regimes with 30 returns",
 }
+REGIMES = ("risk_on", "neutral", "risk_off")
 HORIZON = 5  # decisions ahead at which signals are judged first, as learners are
 METHOD = "stationary block bootstrap (Politis and Romano 1994), percentiles"
 
@@ -56,6 +57,7 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         "plans": _plans(evidence),
         "strategies": _strategies(evidence),
         "signals": _signals(evidence),
+        "regimes": _regimes(evidence),
         "data": _data(evidence),
     }
     undefined = {".".join(path): found.reason for path, found in _undefined(sections, ())}
@@ -201,6 +203,30 @@ def _signal(record: Any, decay: pd.DataFrame) -> dict[str, Any]:
         "turnover": _defined(_rounded_number(record.turnover), "no reading of two decisions in a row"),
         "most_alike": Undefined("no other signal differs beside it") if is_alone else alike,
     }
+
+
+def _regimes(evidence: Evidence) -> dict[str, Any]:
+    """What each detector says, how often it changed its mind and how often the others said the same."""
+    found: dict[str, Any] = {"decides": evidence.policy.detector}
+    few = Undefined("fewer than two decisions at which it knew anything")
+    for said in evidence.regimes.itertuples():
+        chances = {name: _rounded_number(getattr(said, f"{name}_probability")) for name in REGIMES}
+        flips = _rounded_number(said.flips_per_year)
+        found[str(said.detector)] = {
+            "regime": said.regime,
+            "probabilities": chances,
+            "flips_per_year": few if flips is None else flips,
+            "agreement": _agreement(evidence.agreement, str(said.detector)),
+        }
+    return found
+
+
+def _agreement(pairs: pd.DataFrame, detector: str) -> dict[str, float | None]:
+    """Share of decisions at which each other detector said the same; each pair stands once."""
+    turned = pairs.rename(columns={"detector": "other_detector", "other_detector": "detector"})
+    both = pd.concat([pairs, turned[pairs.columns]])
+    mine = both[both["detector"] == detector].sort_values("other_detector")
+    return {str(row.other_detector): _rounded_number(row.agreement) for row in mine.itertuples()}
 
 
 def _data(evidence: Evidence) -> dict[str, Any]:

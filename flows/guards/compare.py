@@ -35,6 +35,7 @@ OUTSIDE = {
     "main.run_bounds": "the run itself",
     "main.runs": "the run itself",
     "main.sessions": "the calendar of venues, which reaches past as_of",
+    "main.spoken_regimes": "a view of regimes, which is compared",
     "main.strategies": "the study and the policies, inputs",
     "main.strategy_configurations": "the study, an input",
     "main.trials": "N of trials is an input of a run, like its seed",
@@ -78,7 +79,7 @@ KEYS = (
         "booked_at",
     ),
     *("version", "vintage", "block", "unit", "number", "metric", "scenario", "delay", "asset_group"),
-    *("horizon", "other_signal", "benchmark", "sort", "bin"),
+    *("horizon", "other_signal", "other_detector", "benchmark", "sort", "bin"),
 )
 NAMED = ("signal", "strategy", "learner", "detector", "condition", "symbol")
 SHOWN = 6

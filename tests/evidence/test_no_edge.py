@@ -67,7 +67,7 @@ DEFLATED = """
     group by strategy
 """
 REGIMES = """
-    select decision_at, regime from main.regimes where detector = 'volatility_trend' order by decision_at
+    select detector, decision_at, regime from main.regimes order by detector, decision_at
 """
 
 
@@ -223,7 +223,7 @@ def test_on_trends_that_turn_the_allocator_is_mostly_not_in_cash(swings):
 def test_detected_regimes_agree_with_the_moods_better_than_chance(market, request):
     """A third is chance. Storms are recognised late and not always, and seldom called where there is none."""
     world = request.getfixturevalue(market)
-    detected = world.query(REGIMES).set_index("decision_at")["regime"]
+    detected = detected_by(world, "volatility_trend")
     truth = moods.truth(FIRST, dt.date(2017, 12, 31))
     found = moods.agreement(detected.iloc[100:], truth)  # before that it knows too little to say anything
     assert found.balanced_accuracy > 0.43, found
@@ -231,6 +231,22 @@ def test_detected_regimes_agree_with_the_moods_better_than_chance(market, reques
     assert found.flips_per_year < 5 * found.true_flips_per_year, found
     is_calm = (truth != "risk_off").reindex(detected.index.normalize()).to_numpy()
     assert (detected[is_calm] == "risk_off").mean() < 0.05
+
+
+@pytest.mark.parametrize("detector", ["gaussian_hmm", "jump_model"])
+@pytest.mark.parametrize("market", ["restless", "paying"])
+def test_fitted_regimes_agree_with_the_moods_better_than_a_threshold_could(market, detector, request):
+    """Half is what a threshold on single returns gets, with the true deviations."""
+    detected = detected_by(request.getfixturevalue(market), detector)
+    truth = moods.truth(FIRST, dt.date(2017, 12, 31))
+    found = moods.agreement(detected.iloc[252:], truth)  # before that nothing is fitted
+    assert found.balanced_accuracy > 0.55, found
+    assert found.delay < 40, found
+
+
+def detected_by(world: Landed, detector: str) -> pd.Series:
+    said = world.query(REGIMES)
+    return said[said["detector"] == detector].set_index("decision_at")["regime"]
 
 
 def sharpes(world: Landed) -> pd.DataFrame:

@@ -25,6 +25,7 @@ PUBLISHED = (
     "stop_conditions",
     "metric_intervals",
     "reality_checks",
+    "regimes",
 )
 PLANS = {"default": (252, 63, 21), "expanding": (252, 63, 63), "short": (126, 21, 21)}
 RECORDED = dt.datetime(2025, 12, 1, 14)
@@ -42,6 +43,7 @@ def publish_small_warehouse(folder: Path, *, is_stopped: bool = False) -> Path:
     for at, net_return in zip(DECISIONS, NET_RETURNS, strict=True):
         _decide(con, at, net_return, is_stopped=is_stopped and at == DECISIONS[-1])
     _evaluate(con)
+    _detect(con)
     for table in PUBLISHED:
         con.execute(f"create table main.{table} as from steps.{table}")
     con.execute(
@@ -206,6 +208,23 @@ def _judge_signals(con: duckdb.DuckDBPyConnection) -> None:
         | {"signal": "fast", "other_signal": "third", "window_id": 24, "readings": 300, "correlation": 0.2},
     ]
     _create(con, "signal_correlations", pd.DataFrame(alike))
+
+
+def _detect(con: duckdb.DuckDBPyConnection) -> None:
+    """Two detectors at the last decision, of which one knows nothing yet, and what another clock says."""
+    of = {"clock": "global", "decision_at": DECISIONS[-1], "known_at": DECISIONS[-1], "run_id": "first"}
+    names = [f"{regime}_probability" for regime in ("risk_on", "neutral", "risk_off")]
+    calm = of | {"detector": "calm", "regime": "risk_on", "probability": 0.7}
+    calm |= dict(zip(names, (0.7, 0.2, 0.1), strict=True))
+    young = (
+        of | {"detector": "young", "regime": "neutral", "probability": 1 / 3} | dict.fromkeys(names, 1 / 3)
+    )
+    rows = [calm, young, calm | {"clock": "other", "regime": "risk_off"}]
+    warehouse.write(con, "steps.regimes", pd.DataFrame(rows))
+    flips = of | {"detector": "calm", "decisions": 300, "flips": 4, "flips_per_year": 3.4916387}
+    _create(con, "regime_flips", pd.DataFrame([flips, flips | {"clock": "other", "flips_per_year": 9.9}]))
+    pair = of | {"detector": "calm", "other_detector": "old", "decisions": 300, "agreed": 150}
+    _create(con, "regime_agreement", pd.DataFrame([pair | {"agreement": 0.5}]))
 
 
 def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, *, is_stopped: bool) -> None:

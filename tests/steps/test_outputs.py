@@ -162,6 +162,7 @@ def test_what_is_undefined_is_null_with_its_reason_and_nothing_else_is(report):
         "strategies.ridge.interval": "the returns have no deviation",
         "signals.slow.interval": "fewer than three windows",
         "signals.slow.turnover": "no reading of two decisions in a row",
+        "regimes.young.flips_per_year": "fewer than two decisions at which it knew anything",
     }
     nulls = {".".join(path) for path in _nulls(report)}
     assert nulls == set(report["undefined"])
@@ -197,6 +198,24 @@ def test_an_end_announced_after_the_decision_is_not_known_to_its_report(tmp_path
     con = outputs.open_published(tmp_path)
     assert outputs.gather(con, "global").universe.member_until.isna().all()
     con.close()
+
+
+def test_detectors_stand_side_by_side_and_the_one_that_decides_is_named(report):
+    assert report["regimes"] == {
+        "decides": "volatility_trend",
+        "calm": {
+            "regime": "risk_on",
+            "probabilities": {"risk_on": 0.7, "neutral": 0.2, "risk_off": 0.1},
+            "flips_per_year": 3.492,
+            "agreement": {"old": 0.5},
+        },
+        "young": {
+            "regime": "neutral",
+            "probabilities": {"risk_on": 0.3333, "neutral": 0.3333, "risk_off": 0.3333},
+            "flips_per_year": None,
+            "agreement": {},
+        },
+    }
 
 
 def test_an_earlier_decision_sees_no_later_return(tmp_path):

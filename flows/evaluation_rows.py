@@ -7,13 +7,30 @@ SCENARIOS_SQL = """
     where portfolio = $portfolio and known_at <= $at
     order by scenario, decision_at
 """
+# What each way to weigh strategies would have earned, where its profits were known.
+ENSEMBLES_SQL = """
+    select method, decision_at, net_return, cost, invested > 0 as is_active
+    from main.ensemble_returns
+    where portfolio = $portfolio and known_at <= $at
+    order by method, decision_at
+"""
+# On the asset where a weighting stayed furthest behind the best strategy: how far, and how far it may.
+REGRETS_SQL = """
+    select
+        method, count(*) as assets, max(spans) as spans, max(regret) as regret,
+        arg_max(bound, (regret, symbol)) as bound
+    from main.weighting_regrets
+    where portfolio = $portfolio and decision_at = $at
+    group by method
+    order by method
+"""
 INTERVALS_SQL = """
     select
         kind, subject, metric, estimate, lower, upper, undefined, level, draws, block_length, observations,
         from_at, until_at
     from main.metric_intervals
     where clock = $clock and plan = $plan and asset_group = 'all' and known_at <= $at
-        and (kind = 'strategy' or subject = $portfolio)
+        and (kind = 'strategy' or subject = $portfolio or starts_with(subject, $portfolio || ': '))
     qualify row_number() over (partition by kind, subject, metric order by window_id desc) = 1
     order by kind, subject, metric
 """

@@ -28,6 +28,9 @@ BELIEVED = (
     "strategy_weights",
     "expected_returns",
     "confidences",
+    "ensemble_exposures",
+    "ensemble_weights",
+    "weighting_regrets",
 )
 ALLOCATED = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
 MEASURED = ("metric_intervals",)
@@ -38,7 +41,7 @@ OF_WINDOWS = {
 }
 DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 # Models that no decision reads: the evidence for people.
-EVIDENCE = ("path:models/monitoring", "group_decisions+", "delayed_bars+")
+EVIDENCE = ("path:models/monitoring", "group_decisions+", "delayed_bars+", "ensemble_orders+")
 
 Note = Callable[..., Any]
 
@@ -257,6 +260,7 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
             fitted=frozenset(strategies.loc[strategies["kind"] == "learner", "strategy"]),
             variant_of=dict(strategies.dropna(subset="variant_of")[["strategy", "variant_of"]].to_numpy()),
             past_weights=read("steps.strategy_weights", lambda t: t.portfolio == run.portfolio),
+            past_ensembles=read("steps.ensemble_weights", lambda t: t.portfolio == run.portfolio),
         )
         for table, rows in judge(inputs, run.policy, run.portfolio, run.run_id, per_year, trials).items():
             warehouse.write(con, f"steps.{table}", rows)
@@ -304,7 +308,7 @@ def allocate(run: Run, decisions: pd.DataFrame) -> None:
 def bootstrap(run: Run) -> int:
     """Draw the intervals of every record that has none yet, and return how many rows that made."""
     from python_steps.bootstrap_intervals import bootstrap as draw
-    from python_steps.bootstrap_intervals import portfolio_records, strategy_records
+    from python_steps.bootstrap_intervals import ensemble_records, portfolio_records, strategy_records
 
     clock, plan = run.policy.clock, run.policy.plan
     with _connected(run) as con:
@@ -322,8 +326,14 @@ def bootstrap(run: Run) -> int:
             windows[windows["is_disjoint"]],
         )
         returns = read("portfolio_returns", lambda t: t.portfolio == run.portfolio)
+        ensembles = ensemble_records(
+            read("ensemble_returns", lambda t: t.portfolio == run.portfolio),
+            windows[windows["is_disjoint"]],
+            run.portfolio,
+            run.policy.weights.method,
+        )
         rows = draw(
-            chain(records, portfolio_records(returns, windows, run.portfolio)),
+            chain(records, portfolio_records(returns, windows, run.portfolio), ensembles),
             read("steps.metric_intervals", lambda t: (t.clock == clock) & (t.plan == plan)),
             clock=clock,
             plan=plan,

@@ -54,6 +54,7 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         "basis": _basis(evidence),
         "intervals": portfolio_intervals(evidence),
         "scenarios": scenarios(evidence),
+        "weightings": weightings(evidence),
         "plans": _plans(evidence),
         "strategies": _strategies(evidence),
         "signals": _signals(evidence),
@@ -98,6 +99,44 @@ def portfolio_intervals(evidence: Evidence) -> dict[str, Any]:
         name: _bounds(found.loc[metric]) if metric in found.index else Undefined("no record is closed yet")
         for name, metric in names.items()
     }
+
+
+def weightings(evidence: Evidence) -> Any:
+    """Each way to weigh strategies, judged after its decisions, and how it differs from the one in force."""
+    if evidence.ensembles.empty:
+        return Undefined("no profit of a decision is known")
+    in_force, found = evidence.policy.weights.method, {}
+    drawn = evidence.intervals[evidence.intervals["kind"] == "ensemble"].set_index(["subject", "metric"])
+    for method, periods in evidence.ensembles.groupby("method"):
+        said = _rounded(results(periods, evidence.decisions_per_year))
+        said["cost"] = _rounded_number(math.fsum(periods["cost"]))
+        subject = f"{evidence.portfolio}: {method} - {in_force}"
+        if method != in_force:
+            said["net_return_beyond"] = _difference(drawn, subject, "expected_return")
+            said["information_ratio"] = _difference(drawn, subject, "sharpe")
+        found[str(method)] = said
+    span = evidence.ensembles["decision_at"].drop_duplicates().sort_values()
+    regrets = evidence.regrets.set_index("method").to_dict("index")
+    return {
+        "in_force": in_force,
+        "span": _span(span) | {"decisions": len(span)},
+        "methods": found,
+        "regrets": {
+            str(method): {name: _plain_or_rounded(value) for name, value in row.items()}
+            for method, row in regrets.items()
+        },
+    }
+
+
+def _difference(drawn: pd.DataFrame, subject: str, metric: str) -> Any:
+    """The paired interval of a difference to the weighting in force."""
+    if (subject, metric) not in drawn.index:
+        return Undefined("no record is closed yet")
+    return _bounds(drawn.loc[(subject, metric)])
+
+
+def _plain_or_rounded(value: Any) -> Any:
+    return _rounded_number(value) if isinstance(value, float) else _plain(value)
 
 
 def _basis(evidence: Evidence) -> dict[str, Any]:

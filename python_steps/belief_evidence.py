@@ -11,7 +11,8 @@ from python_steps.belief_inputs import Study
 from python_steps.belief_records import Record, Spans, by_window, record_of, spans_at, sum_assets, whole_net
 from python_steps.belief_replicates import replicates
 from python_steps.policy import Policy
-from python_steps.strategy_weighting import score
+from python_steps.strategy_weighting import in_regime, score
+from python_steps.weightings import Shown
 
 Array = np.ndarray
 
@@ -33,7 +34,7 @@ class Evidence(NamedTuple):
     expected_net: Array
     windows: Array
     negative: Array
-    score: Array
+    shown: Shown
     expected_return: Array
     overfit: Array
     confidence: tuple[float, float, float]
@@ -54,7 +55,7 @@ class Judge:
     def __init__(self, study: Study, policy: Policy, decisions_per_year: float, trials: int) -> None:
         self.study, self.policy, self.per_year, self.trials = study, policy, decisions_per_year, trials
         self.key: tuple[bytes, bytes] | None = None
-        self.evidence: Evidence
+        self.by_regime: dict[str, Evidence] = {}
         self.forecasts: dict[int, Array] = {}
 
     def at(self, instant: int, weights: Array) -> Evidence:
@@ -62,10 +63,12 @@ class Judge:
         spans = spans_at(self.study, instant)
         key = (spans.pairs.tobytes(), spans.groups.tobytes())
         if key != self.key:
-            self.key, self.evidence = key, self._judge(spans, weights)
-        return self.evidence
+            self.key, self.by_regime = key, self._judge(spans, weights)
+        regime = str(self.study.regime[np.searchsorted(self.study.instants, instant)])
+        return self.by_regime.get(regime, self.by_regime[""])
 
-    def _judge(self, spans: Spans, weights: Array) -> Evidence:
+    def _judge(self, spans: Spans, weights: Array) -> dict[str, Evidence]:
+        """Evidence from these spans, by the regime of the decision, and under '' whatever that is."""
         record = record_of(self.study, spans)
         found = sharpe.moments(record.net, record.has)
         error = sharpe.sharpe_error(found.sharpe, found.observations, found.skew, found.kurtosis)
@@ -79,14 +82,20 @@ class Judge:
         counts = judged((np.isfinite(record.window_mean)).sum(axis=2))
         negative = judged((record.window_mean < 0).sum(axis=2))
         root = math.sqrt(self.per_year)
-        scores = score(
-            judged(found.sharpe) * root,
-            judged(error) * root,
-            judged(record.turnover) * self.per_year / 12,
-            -drawdown,
-            judged(record.stability),
-            self.policy.score,
-        )
+        turnover, stability = judged(record.turnover) * self.per_year / 12, judged(record.stability)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = judged((found.mean / found.sharpe) ** 2)
+        t_values = record.window_sharpe * math.sqrt(self._span())
+        t_values = np.where(np.isfinite(record.window_mean) & np.isnan(t_values), 0.0, t_values)
+        earned_in = np.take_along_axis(t_values, unit[..., None], axis=1).transpose(1, 0, 2)
+
+        def shown(ratio: Array, its_error: Array) -> Shown:
+            """What is shown with this Sharpe and its error, per decision."""
+            annual, annual_error = judged(ratio) * root, judged(its_error) * root
+            scores = score(annual, annual_error, turnover, -drawdown, stability, self.policy.score)
+            return Shown(scores.T, annual.T, annual_error.T, variance.T, earned_in)
+
+        whole = shown(found.sharpe, error)
         size = record.size.sum(axis=2)
         earned = np.where(size > 0, record.gross.sum(axis=2) / np.where(size > 0, size, 1.0), np.nan)
         trades, expected_net = judged(record.trades), judged(found.mean)
@@ -98,11 +107,11 @@ class Judge:
             expected_net,
             counts,
             negative,
-            scores,
+            whole.score.T,
             overfit[:-1, LUCK_DSR],
         )
         adopted = reason == "adopted"
-        return Evidence(
+        evidence = Evidence(
             adopted=adopted.T,
             reason=reason.T,
             is_pooled=is_pooled.T,
@@ -111,12 +120,32 @@ class Judge:
             expected_net=expected_net.T,
             windows=counts.T,
             negative=negative.T,
-            score=scores.T,
+            shown=whole,
             expected_return=judged(earned).T,
             overfit=overfit,
             confidence=confidence,
             replicates=replicates(self.study, record, unit, adopted, self.policy.seed),
         )
+        by_regime = self._by_regime(record, found.sharpe, error)
+        return {"": evidence} | {
+            regime: evidence._replace(shown=shown(*both)) for regime, both in by_regime.items()
+        }
+
+    def _by_regime(self, record: Record, whole: Array, error: Array) -> dict[str, tuple[Array, Array]]:
+        """Sharpe and error of each strategy and unit in each regime; none unless the policy asks for it."""
+        prior, labels = self.policy.score.regime_prior, self.study.regime[record.columns]
+        if prior is None:
+            return {}
+        found = {}
+        for regime in np.unique(labels[labels != ""]):
+            own = sharpe.moments(record.net, record.has & (labels == regime))
+            own_error = sharpe.sharpe_error(own.sharpe, own.observations, own.skew, own.kurtosis)
+            found[str(regime)] = in_regime(whole, error, own.sharpe, own_error, own.observations, prior)
+        return found
+
+    def _span(self) -> int:
+        """Decisions of a test span; all are laid out alike, and a record means that the first one is over."""
+        return max(1, int((self.study.window_of == 0).sum()))
 
     def _judged_on(self, record: Record) -> tuple[Array, Array]:
         """The unit each strategy and asset is judged on: itself, or its class where it traded too little."""
@@ -222,9 +251,7 @@ class Judge:
         found = sharpe.moments(net, has)
         error = sharpe.sharpe_error(found.sharpe, found.observations, found.skew, found.kurtosis)
         prior = self.policy.score.sharpe_deviation / math.sqrt(self.per_year)
-        # All test spans are laid out alike, and a record means that the first one is over.
-        span = max(1, int((self.study.window_of == 0).sum()))
-        return sharpe.profit_probability(found.sharpe, error, prior, span)
+        return sharpe.profit_probability(found.sharpe, error, prior, self._span())
 
     def _resolved(self, record: Record, spans: Spans) -> tuple[Array, Array]:
         """Forecasts made for each strategy at the start of each span known by now, and whether it made money.

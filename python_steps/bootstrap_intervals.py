@@ -1,8 +1,9 @@
 """How far what was earned could have come out otherwise: intervals by stationary block bootstrap.
 
 A record is a series of net returns per decision: of a strategy, the mean over a group's assets, in all
-disjoint test spans known up to a window; or of the portfolio, up to the start of a window's test span. It is
-closed when its last profit is known, so the row of a record is computed once and never changes. Draws are
+disjoint test spans known up to a window; or of the portfolio, up to the start of a window's test span; or of
+one way to weigh strategies less the one in force, decision by decision, so that what both share is gone. It
+is closed when its last profit is known, so the row of a record is computed once and never changes. Draws are
 seeded by the name of the record, so neither other records nor the order of runs change a bit.
 """
 
@@ -78,6 +79,25 @@ def portfolio_records(returns: pd.DataFrame, windows: pd.DataFrame, portfolio: s
             span = past["decision_at"].iloc[0], window.test_from, window.test_from
             net = past["net_return"].to_numpy(dtype=float)
             yield Record("portfolio", portfolio, WHOLE, int(window.window_id), *span, net)
+
+
+def ensemble_records(
+    returns: pd.DataFrame, windows: pd.DataFrame, portfolio: str, in_force: str
+) -> Iterator[Record]:
+    """Records of each ensemble's returns less those of the one in force, to the start of each test span.
+
+    `returns`: method, decision_at, net_return, known_at, of one portfolio, where the profits of a decision
+    are known of all methods at once. `windows` are those whose test spans do not overlap.
+    """
+    net = returns.pivot_table("net_return", "decision_at", "method", aggfunc="first").sort_index()
+    known_at = returns.groupby("decision_at")["known_at"].max().sort_index()
+    for window in windows.sort_values("test_from").itertuples():
+        length = int(np.searchsorted(known_at, window.test_from, side="right"))
+        for method in net.columns.drop(in_force, errors="ignore") if length else ():
+            less = (net[method] - net[in_force]).to_numpy()[:length]
+            ends = net.index[0], net.index[length - 1], window.test_from
+            subject = f"{portfolio}: {method} - {in_force}"
+            yield Record("ensemble", subject, WHOLE, int(window.window_id), *ends, less)
 
 
 def bootstrap(

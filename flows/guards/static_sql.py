@@ -67,6 +67,9 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "steps.strategy_weights",
             "steps.expected_returns",
             "steps.confidences",
+            "steps.ensemble_exposures",
+            "steps.ensemble_weights",
+            "steps.weighting_regrets",
         ),
     ),
     "allocate": (

@@ -103,11 +103,14 @@ def portfolio_intervals(evidence: Evidence) -> dict[str, Any]:
 
 def weightings(evidence: Evidence) -> Any:
     """Each way to weigh strategies, judged after its decisions, and how it differs from the one in force."""
-    if evidence.ensembles.empty:
-        return Undefined("no profit of a decision is known")
     in_force, found = evidence.policy.weights.method, {}
+    rows = evidence.ensembles
+    begun = rows.loc[(rows["method"] == in_force) & rows["is_active"], "decision_at"].min()
+    rows = rows[rows["decision_at"] >= begun]
+    if rows.empty:
+        return Undefined(f"{in_force} has not held anything of which the profit is known")
     drawn = evidence.intervals[evidence.intervals["kind"] == "ensemble"].set_index(["subject", "metric"])
-    for method, periods in evidence.ensembles.groupby("method"):
+    for method, periods in rows.groupby("method"):
         said = _rounded(results(periods, evidence.decisions_per_year))
         said["cost"] = _rounded_number(math.fsum(periods["cost"]))
         subject = f"{evidence.portfolio}: {method} - {in_force}"
@@ -115,7 +118,7 @@ def weightings(evidence: Evidence) -> Any:
             said["net_return_beyond"] = _difference(drawn, subject, "expected_return")
             said["information_ratio"] = _difference(drawn, subject, "sharpe")
         found[str(method)] = said
-    span = evidence.ensembles["decision_at"].drop_duplicates().sort_values()
+    span = rows["decision_at"].drop_duplicates().sort_values()
     regrets = evidence.regrets.set_index("method").to_dict("index")
     return {
         "in_force": in_force,

@@ -86,9 +86,12 @@ def ensemble_records(
 ) -> Iterator[Record]:
     """Records of each ensemble's returns less those of the one in force, to the start of each test span.
 
-    `returns`: method, decision_at, net_return, known_at, of one portfolio, where the profits of a decision
-    are known of all methods at once. `windows` are those whose test spans do not overlap.
+    `returns`: method, decision_at, net_return, invested, known_at, of one portfolio, where the profits of a
+    decision are known of all methods at once. A record begins when the one in force first holds something.
+    `windows` are those whose test spans do not overlap.
     """
+    begun = returns.loc[(returns["method"] == in_force) & (returns["invested"] > 0), "decision_at"].min()
+    returns = returns[returns["decision_at"] >= begun]
     net = returns.pivot_table("net_return", "decision_at", "method", aggfunc="first").sort_index()
     known_at = returns.groupby("decision_at")["known_at"].max().sort_index()
     for window in windows.sort_values("test_from").itertuples():

@@ -1,5 +1,5 @@
--- What each way to weigh strategies would have earned, judged once the profits of its decision are known: one
--- row per portfolio, method and decision_at.
+-- What each way to weigh strategies would have earned, judged once the profits of its decision are known, all at
+-- one instant: one row per portfolio, method and decision_at.
 select
     portfolio,
     method,
@@ -8,6 +8,6 @@ select
     coalesce(sum(cost order by symbol), 0) as cost,
     coalesce(sum(gross_return order by symbol), 0) - coalesce(sum(cost order by symbol), 0) as net_return,
     coalesce(sum(weight order by symbol), 0) as invested,
-    max(known_at) as known_at
+    known_at
 from {{ ref("ensemble_orders") }}
-group by portfolio, method, decision_at
+group by portfolio, method, decision_at, known_at

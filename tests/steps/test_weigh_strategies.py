@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from python_steps import sharpe
+from python_steps.belief_ensembles import BEST_SINGLE, NO_GATES, methods
 from python_steps.belief_evidence import Judge
 from python_steps.belief_gates import first_variants
 from python_steps.belief_inputs import WeighInputs, study_of
+from python_steps.plugins import UnknownPlugin
 from python_steps.policy import load
 from python_steps.weigh_strategies import warnings, weigh
 
@@ -143,6 +145,14 @@ def assert_same_bits(found, expected):
             check_exact=True,
             obj=name,
         )
+
+
+def asking(weights=None, score=None):
+    """The policy with other knobs."""
+    changes = {"weights": weights or {}, "score": score or {}}
+    return POLICY.model_copy(
+        update={name: getattr(POLICY, name).model_copy(update=change) for name, change in changes.items()}
+    )
 
 
 def without_state(found):
@@ -506,3 +516,91 @@ def test_warnings_say_who_and_how_far():
         "momentum is unstable across windows (stability 0.41 < 0.50)",
         "all depends on the regime (consistency 0.12 < 0.30)",
     ]
+
+
+def exposures(found, method) -> pd.Series:
+    rows = found["ensemble_exposures"]
+    return rows[rows["method"] == method].set_index(["decision_at", "symbol"])["exposure"]
+
+
+def test_every_method_has_an_exposure_for_each_asset_with_a_position(whole):
+    rows, views = whole["ensemble_exposures"], whole["expected_returns"]
+    expected = list(views[["decision_at", "symbol"]].itertuples(index=False, name=None))
+    assert set(rows["method"]) == set(methods())
+    for method in methods():
+        assert list(exposures(whole, method).index) == expected
+    assert rows["exposure"].between(0, 1 + 1e-12).all()
+
+
+@pytest.mark.parametrize("method", ["softmax", "hedge", "stacking"])
+def test_the_ensemble_of_the_weighting_in_force_is_what_the_portfolio_believes(world, whole, method):
+    found = answer(world, asking({"method": method}))
+    rows = found["strategy_weights"]
+    parts = (rows["weight"] * rows["position"]).groupby([rows["decision_at"], rows["symbol"]]).sum()
+    assert exposures(found, method).to_numpy() == pytest.approx(parts.to_numpy(), abs=1e-15)
+    assert exposures(found, method).tolist() == exposures(whole, method).tolist()  # whoever is in force
+    other = exposures(whole, "equal_weight")
+    assert (exposures(whole, method) != other).any()
+
+
+def test_the_best_single_strategy_has_all_and_without_gates_more_is_held(whole):
+    rows = whole["strategy_weights"].merge(whole["strategy_gates"][[*KEY, "is_adopted"]])
+    best = rows[rows["is_adopted"]].sort_values("score", kind="stable", ascending=False)
+    best = best.groupby(["decision_at", "symbol"])["position"].first()
+    single = exposures(whole, BEST_SINGLE)
+    assert single[best.index].tolist() == best.tolist()
+    assert (single.drop(best.index) == 0).all()
+    assert exposures(whole, NO_GATES).mean() > exposures(whole, "softmax").mean()
+
+
+def test_regrets_stay_below_their_bounds_and_need_two_strategies(world, whole):
+    rows = whole["weighting_regrets"]
+    adopted = whole["strategy_gates"].groupby(["decision_at", "symbol"])["is_adopted"].sum()
+    assert len(rows) == (adopted > 1).sum() > 0
+    assert rows["strategies"].tolist() == adopted[adopted > 1].tolist()
+    assert set(rows["method"]) == {"hedge"}
+    assert (rows["regret"] <= rows["bound"]).all()
+    assert rows["spans"].max() == world.windows["is_disjoint"].sum()
+
+
+def test_a_weighting_that_no_file_has_is_refused(world):
+    with pytest.raises(UnknownPlugin, match="no 'voting'; it has: bayesian, equal_weight"):
+        answer(world, asking({"method": "voting"}))
+
+
+def test_a_score_can_be_that_of_the_regime_and_no_later_row_changes_it(world, whole):
+    policy = asking(score={"regime_prior": 60.0})
+    found = answer(world, policy)
+    of_regime, plain = (table["strategy_weights"].set_index(KEY)["score"] for table in (found, whole))
+    assert (of_regime.isna() == plain.isna()).all()
+    assert found["strategy_gates"].equals(whole["strategy_gates"])  # gates ask for the whole record
+    regimes = world.regimes.set_index("decision_at")["regime"]
+    moved = (of_regime != plain) & plain.notna()
+    assert moved.groupby(moved.index.get_level_values("decision_at").map(regimes)).any().all()
+    # The same spans and another regime give another score.
+    span = [INSTANTS[place] for place in (148, 152)]
+    before, after = (of_regime.xs(instant, level="decision_at") for instant in span)
+    assert regimes[span[0]] != regimes[span[1]]
+    assert plain.xs(span[0], level="decision_at").equals(plain.xs(span[1], level="decision_at"))
+    assert (before != after).any()
+    cut = answer(known_by(world, INSTANTS[151]), policy)
+    expected = {name: table[table["decision_at"] <= INSTANTS[151]] for name, table in found.items()}
+    assert_same_bits(without_state(cut), without_state(expected))
+
+
+def test_with_a_prior_beyond_all_records_the_regime_counts_for_nothing(world, whole):
+    found = answer(world, asking(score={"regime_prior": 1e15}))
+    assert found["strategy_weights"]["score"].to_numpy() == pytest.approx(
+        whole["strategy_weights"]["score"].to_numpy(), nan_ok=True, abs=1e-9
+    )
+
+
+def test_a_limit_on_change_slows_the_weights(world, whole):
+    found = answer(world, asking({"change": 0.02}))
+
+    def moved(answered):
+        rows = answered["strategy_weights"]
+        wide = rows.pivot_table("weight", "decision_at", ["symbol", "strategy"]).diff().abs()
+        return wide.sum(axis=1).sum()
+
+    assert moved(found) < moved(whole)

@@ -32,7 +32,13 @@ BELIEVED = (
     "ensemble_weights",
     "weighting_regrets",
 )
-ALLOCATED = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
+ALLOCATED = (
+    "target_exposures",
+    "weight_waterfall",
+    "allocation_log",
+    "stop_conditions",
+    "ablated_weights",
+)
 MEASURED = ("metric_intervals",)
 OF_WINDOWS = {
     "fitted_models": ["window_id"],

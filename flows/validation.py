@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from flows.outputs import Evidence, annual_sharpe, max_drawdown, overall, sortino, stamp, win_rate
+from python_steps.bootstrap_intervals import yardsticks
 
 DIGITS = 4
 DAYS_PER_YEAR = 365.25
@@ -102,21 +103,22 @@ def portfolio_intervals(evidence: Evidence) -> dict[str, Any]:
 
 
 def weightings(evidence: Evidence) -> Any:
-    """Each way to weigh strategies, judged after its decisions, and how it differs from the one in force."""
-    in_force, found = evidence.policy.weights.method, {}
-    rows = evidence.ensembles
+    """Each way to weigh strategies, judged after its decisions, and how it differs from its yardstick.
+
+    All over the decisions since the one in force first held something.
+    """
+    in_force, rows = evidence.policy.weights.method, evidence.ensembles
     begun = rows.loc[(rows["method"] == in_force) & rows["is_active"], "decision_at"].min()
     rows = rows[rows["decision_at"] >= begun]
     if rows.empty:
         return Undefined(f"{in_force} has not held anything of which the profit is known")
-    drawn = evidence.intervals[evidence.intervals["kind"] == "ensemble"].set_index(["subject", "metric"])
+    against = yardsticks(rows["method"].unique(), in_force)
+    found = {}
     for method, periods in rows.groupby("method"):
         said = _rounded(results(periods, evidence.decisions_per_year))
         said["cost"] = _rounded_number(math.fsum(periods["cost"]))
-        subject = f"{evidence.portfolio}: {method} - {in_force}"
-        if method != in_force:
-            said["net_return_beyond"] = _difference(drawn, subject, "expected_return")
-            said["information_ratio"] = _difference(drawn, subject, "sharpe")
+        if method in against:
+            said |= _difference(evidence, str(method), against[str(method)])
         found[str(method)] = said
     span = rows["decision_at"].drop_duplicates().sort_values()
     regrets = evidence.regrets.set_index("method").to_dict("index")
@@ -131,11 +133,17 @@ def weightings(evidence: Evidence) -> Any:
     }
 
 
-def _difference(drawn: pd.DataFrame, subject: str, metric: str) -> Any:
-    """The paired interval of a difference to the weighting in force."""
-    if (subject, metric) not in drawn.index:
-        return Undefined("no record is closed yet")
-    return _bounds(drawn.loc[(subject, metric)])
+def _difference(evidence: Evidence, method: str, yardstick: str) -> dict[str, Any]:
+    """The paired intervals of what a method earned beyond its yardstick, a decision and for its risk."""
+    drawn = evidence.intervals[evidence.intervals["kind"] == "ensemble"].set_index(["subject", "metric"])
+    subject, said = f"{evidence.portfolio}: {method} - {yardstick}", {"compared_with": yardstick}
+    names = {"net_return_beyond": "expected_return", "information_ratio": "sharpe"}
+    return said | {
+        name: _bounds(drawn.loc[(subject, metric)])
+        if (subject, metric) in drawn.index
+        else Undefined("no record is closed yet")
+        for name, metric in names.items()
+    }
 
 
 def _plain_or_rounded(value: Any) -> Any:

@@ -8,7 +8,7 @@ seeded by the name of the record, so neither other records nor the order of runs
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ SHORTEST_RECORD = 30
 NO_MOVE = 1e-6  # of the record's deviation: what rounding leaves of a draw that never moves
 FEWEST_DEFINED = 0.9  # of the draws; an interval over fewer would leave out what it should show
 WHOLE = "all"
+ABLATED = {"without_views": "allocator"}  # compared with the allocator; all else with the weighting in force
 KEYS = ("clock", "plan", "kind", "subject", "asset_group", "window_id", "metric")
 
 
@@ -84,23 +85,33 @@ def portfolio_records(returns: pd.DataFrame, windows: pd.DataFrame, portfolio: s
 def ensemble_records(
     returns: pd.DataFrame, windows: pd.DataFrame, portfolio: str, in_force: str
 ) -> Iterator[Record]:
-    """Records of each ensemble's returns less those of the one in force, to the start of each test span.
+    """Records of each ensemble's returns less those of its yardstick, to the start of each test span.
 
-    `returns`: method, decision_at, net_return, invested, known_at, of one portfolio, where the profits of a
-    decision are known of all methods at once. A record begins when the one in force first holds something.
-    `windows` are those whose test spans do not overlap.
+    `returns`: method, decision_at, net_return, invested, known_at, of one portfolio. A decision counts once
+    its profits are known of all methods, and from where the yardstick first holds something. `windows` are
+    those whose test spans do not overlap.
     """
-    begun = returns.loc[(returns["method"] == in_force) & (returns["invested"] > 0), "decision_at"].min()
-    returns = returns[returns["decision_at"] >= begun]
     net = returns.pivot_table("net_return", "decision_at", "method", aggfunc="first").sort_index()
     known_at = returns.groupby("decision_at")["known_at"].max().sort_index()
+    held = returns[returns["invested"] > 0].groupby("method")["decision_at"].min()
     for window in windows.sort_values("test_from").itertuples():
-        length = int(np.searchsorted(known_at, window.test_from, side="right"))
-        for method in net.columns.drop(in_force, errors="ignore") if length else ():
-            less = (net[method] - net[in_force]).to_numpy()[:length]
-            ends = net.index[0], net.index[length - 1], window.test_from
-            subject = f"{portfolio}: {method} - {in_force}"
-            yield Record("ensemble", subject, WHOLE, int(window.window_id), *ends, less)
+        known = net[(known_at <= window.test_from).to_numpy()]
+        for method, yardstick in yardsticks(net.columns, in_force).items():
+            begun = known[known.index >= held.get(yardstick, pd.NaT)]
+            less = (begun[method] - begun[yardstick]).dropna()
+            if len(less):
+                ends = less.index[0], less.index[-1], window.test_from
+                subject = f"{portfolio}: {method} - {yardstick}"
+                yield Record(
+                    "ensemble", subject, WHOLE, int(window.window_id), *ends, less.to_numpy(dtype=float)
+                )
+
+
+def yardsticks(methods: Iterable[str], in_force: str) -> dict[str, str]:
+    """What each of these methods is compared with, where that is another one of them."""
+    against = {method: ABLATED.get(method, in_force) for method in sorted(methods)}
+    against = {method: one for method, one in against.items() if one in against and one != method}
+    return {method: one for method, one in against.items() if method not in ABLATED.values()}
 
 
 def bootstrap(

@@ -86,7 +86,13 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "regimes",
             "confidences",
         ),
-        ("steps.target_exposures", "steps.weight_waterfall", "steps.allocation_log", "steps.stop_conditions"),
+        (
+            "steps.target_exposures",
+            "steps.weight_waterfall",
+            "steps.allocation_log",
+            "steps.stop_conditions",
+            "steps.ablated_weights",
+        ),
     ),
 }
 

@@ -1,22 +1,32 @@
--- What became of the orders of each ensemble, a notional of 1 shared equally among the assets of the
--- decision:
--- one row per portfolio, method, symbol and decision_at.
+-- What became of the orders of each ensemble, a notional of 1 shared equally among its assets, and of the
+-- allocator's own answer, with its views (allocator) and without them: one row per portfolio, method, symbol
+-- and decision_at.
 with
-    held as (
+    weighed as (
         select
-            exposures.portfolio,
-            decisions.clock,
-            exposures.method,
-            exposures.decision_at,
-            exposures.symbol,
-            exposures.exposure / count(*) over (
-                partition by exposures.portfolio, exposures.method, exposures.decision_at
-            ) as weight
-        from {{ ref("ensemble_exposures") }} as exposures
+            portfolio,
+            method,
+            decision_at,
+            symbol,
+            exposure / count(*) over (partition by portfolio, method, decision_at) as weight,
+            known_at
+        from {{ ref("ensemble_exposures") }}
+        union all
+        select portfolio, 'allocator' as method, decision_at, symbol, weight_after as weight, known_at
+        from {{ ref("weight_waterfall") }}
+        where stage = 'raw' and symbol <> 'CASH'
+        union all
+        select portfolio, method, decision_at, symbol, weight, known_at
+        from {{ ref("ablated_weights") }}
+    ),
+    held as (
+        select weighed.* exclude (known_at), decisions.clock
+        from weighed
         inner join
             {{ ref("decisions") }} as decisions
-            on decisions.portfolio = exposures.portfolio
-            and decisions.decision_at = exposures.decision_at
+            on decisions.portfolio = weighed.portfolio
+            and decisions.decision_at = weighed.decision_at
+            and decisions.known_at >= weighed.known_at
     ),
     orders as ({{ held_orders("held", "method") }})
 select *

@@ -1,5 +1,5 @@
--- What each way to weigh strategies would have earned, judged once the profits of its decision are known, all at
--- one instant: one row per portfolio, method and decision_at.
+-- What each way to weigh strategies would have earned, judged when the profits of its decision are known:
+-- one row per portfolio, method and decision_at.
 select
     portfolio,
     method,

@@ -8,6 +8,8 @@ from python_steps import warehouse
 from python_steps.belief_ensembles import methods
 from tests.worlds.small import PORTFOLIO, World
 
+ALLOCATORS = ("allocator", "without_views")
+
 
 @pytest.fixture(scope="module")
 def told(small_world: World) -> dict[str, pd.DataFrame]:
@@ -25,10 +27,10 @@ def told(small_world: World) -> dict[str, pd.DataFrame]:
 
 def test_every_method_has_a_return_for_the_same_decisions(told):
     wide = told["ensemble_returns"].pivot_table("net_return", "decision_at", "method", dropna=False)
-    assert sorted(wide.columns) == sorted(methods())
-    assert wide.notna().all().all()
+    assert sorted(wide.columns) == sorted([*methods(), *ALLOCATORS])
+    assert wide[methods()].notna().all().all()
     assert (wide != 0).sum().min() > 50  # otherwise what follows compares zeros
-    assert wide.T.drop_duplicates().shape[0] == len(methods())
+    assert wide.T.drop_duplicates().shape[0] == len(wide.columns)
 
 
 def test_returns_are_exposures_over_assets_times_what_orders_earned_less_the_cost_of_changes(told):
@@ -40,7 +42,8 @@ def test_returns_are_exposures_over_assets_times_what_orders_earned_less_the_cos
     turned = (filled["weight"] - before).abs() + filled["weight"].abs() * filled["is_closing"]
     filled["by_hand"] = filled["weight"] * filled["unit_return"] - turned * filled["cost_rate"]
     expected = filled.groupby(["method", "decision_at"])["by_hand"].sum()
-    found = told["ensemble_returns"].set_index(["method", "decision_at"])["net_return"]
+    rows = told["ensemble_returns"]
+    found = rows[rows["method"].isin(methods())].set_index(["method", "decision_at"])["net_return"]
     # An order that was settled after its decision had been given up is left out.
     same = np.isclose(found, expected.reindex(found.index, fill_value=0.0), atol=1e-15)
     assert same.mean() > 0.98
@@ -49,16 +52,17 @@ def test_returns_are_exposures_over_assets_times_what_orders_earned_less_the_cos
 def test_a_choice_is_judged_after_its_decision_only(told):
     rows = told["ensemble_returns"]
     assert (rows["known_at"] > rows["decision_at"]).all()
+    rows = rows[rows["method"].isin(methods())]
     assert rows.groupby("decision_at")["known_at"].nunique().eq(1).all()
 
 
 def test_the_difference_to_the_one_in_force_is_drawn_from_what_was_known_then(told):
     returns, drawn = told["ensemble_returns"], told["metric_intervals"]
-    assert set(drawn["subject"]) == {
-        f"{PORTFOLIO}: {method} - softmax" for method in methods() if method != "softmax"
-    }
-    row = drawn[drawn["metric"] == "expected_return"].sort_values(["window_id", "subject"]).iloc[-1]
-    method = row["subject"].split(": ")[1].split(" - ")[0]
+    others = [f"{method} - softmax" for method in methods() if method != "softmax"]
+    pairs = [*others, "without_views - allocator"]
+    assert set(drawn["subject"]) == {f"{PORTFOLIO}: {pair}" for pair in pairs}
+    drawn = drawn[(drawn["metric"] == "expected_return") & drawn["subject"].str.contains("stacking")]
+    row, method = drawn.sort_values("window_id").iloc[-1], "stacking"
     net = returns.pivot_table("net_return", "decision_at", "method").sort_index()
     known = returns.groupby("decision_at")["known_at"].max()
     less = (net[method] - net["softmax"])[(net.index >= row["from_at"]) & (known <= row["known_at"])]

@@ -543,6 +543,16 @@ def test_the_ensemble_of_the_weighting_in_force_is_what_the_portfolio_believes(w
     assert (exposures(whole, method) != other).any()
 
 
+def test_a_strategy_that_is_silent_at_a_decision_has_no_weight_there(world):
+    """Shares are made again where there are other strategies to choose from, with the same spans."""
+    silent = (world.positions["strategy"] == "s00") & world.positions["decision_at"].isin(INSTANTS[150:156:2])
+    uncapped = asking({"cap": 1.0, "entropy": 0.0})
+    found = answer(dataclasses.replace(world, positions=world.positions[~silent]), uncapped)
+    rows = found["strategy_weights"]
+    parts = (rows["weight"] * rows["position"]).groupby([rows["decision_at"], rows["symbol"]]).sum()
+    assert exposures(found, "softmax").to_numpy() == pytest.approx(parts.to_numpy(), abs=1e-15)
+
+
 def test_the_best_single_strategy_has_all_and_without_gates_more_is_held(whole):
     rows = whole["strategy_weights"].merge(whole["strategy_gates"][[*KEY, "is_adopted"]])
     best = rows[rows["is_adopted"]].sort_values("score", kind="stable", ascending=False)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from flows import outputs
+from flows.validation import validation_document
 from python_steps import warehouse
 from python_steps.belief_ensembles import methods
 from tests.worlds.small import PORTFOLIO, World
@@ -69,3 +71,20 @@ def test_the_difference_to_the_one_in_force_is_drawn_from_what_was_known_then(to
     assert row["observations"] == len(less)
     assert row["estimate"] == pytest.approx(less.mean(), abs=1e-15)
     assert row["lower"] <= row["estimate"] <= row["upper"]
+
+
+def test_the_report_says_the_same_of_all_of_them(small_world, told):
+    con = outputs.open_published(small_world.whole.parent)
+    try:
+        evidence = outputs.gather(con, PORTFOLIO)
+    finally:
+        con.close()
+    said = validation_document(evidence)["validation_report"]["weightings"]
+    assert sorted(said["methods"]) == sorted([*methods(), *ALLOCATORS])
+    assert said["methods"]["without_views"]["compared_with"] == "allocator"
+    assert said["regrets"]["hedge"]["regret"] <= said["regrets"]["hedge"]["bound"]
+    rows = told["ensemble_returns"]
+    rows = rows[(rows["known_at"] <= evidence.decision_at) & (rows["method"] == "hedge")]
+    rows = rows[rows["decision_at"] >= said["span"]["from"].rstrip("Z")].sort_values("decision_at")
+    annual = outputs.annual_sharpe(rows["net_return"].to_numpy(), evidence.decisions_per_year)
+    assert said["methods"]["hedge"]["sharpe_ratio"] == pytest.approx(annual, rel=1e-3)

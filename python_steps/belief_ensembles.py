@@ -51,6 +51,11 @@ class Ensembles:
         self.unguarded: Array
         self.regrets: dict[str, Regret] = {}
 
+    @property
+    def wanted(self) -> Array:
+        """The shares that the weighting in force wants, at the last decision (assets by strategies)."""
+        return np.asarray(self.targets[list(self.weightings).index(self.knobs.method)])
+
     def at(self, evidence: Evidence, position: Array) -> Array:
         """What each would hold of each asset (methods by assets); `position` is NaN where there is none."""
         is_there = np.isfinite(position)

@@ -17,7 +17,7 @@ change no bit.
 import numpy as np
 import pandas as pd
 
-from python_steps.belief_ensembles import WEIGHTINGS, Ensembles, methods
+from python_steps.belief_ensembles import Ensembles, methods
 from python_steps.belief_evidence import Evidence, Judge
 from python_steps.belief_inputs import (
     WeighInputs,
@@ -28,7 +28,6 @@ from python_steps.belief_inputs import (
     study_of,
 )
 from python_steps.belief_tables import Tables
-from python_steps.plugins import load
 from python_steps.policy import Policy
 from python_steps.strategy_weighting import strategy_weights, total
 
@@ -53,7 +52,6 @@ def weigh(
     wanted = np.unique(micros(inputs.decisions["decision_at"]))
     weights = past_weights(inputs.past_weights, study, wanted)
     previous = last_weights(weights)
-    weighting = load(WEIGHTINGS, policy.weights.method)
     judge = Judge(study, policy, decisions_per_year, trials)
     beside = Ensembles(policy.weights, last_ensembles(inputs.past_ensembles, weights, study, methods()))
     found: list[Evidence] = []
@@ -66,14 +64,13 @@ def weigh(
         position = study.position[:, :, now].T
         is_there = np.isfinite(position)
         adopted = evidence.adopted & is_there
-        target = weighting.weigh(evidence.shown, adopted, policy.weights)
-        new = strategy_weights(target, adopted, previous, policy.weights)
+        exposures.append(beside.at(evidence, position))
+        regrets.append(beside.regrets)
+        new = strategy_weights(beside.wanted, adopted, previous, policy.weights)
         previous = np.where(is_there.any(axis=1)[:, None], new, previous)
         weights[:, :, now] = np.where(is_there, new, np.nan).T
         views.append(_view(evidence, np.where(is_there, new * position, 0.0)))
         places.append(len(found) - 1)
-        exposures.append(beside.at(evidence, position))
-        regrets.append(beside.regrets)
     tables = Tables(study, wanted, found, np.array(places, dtype=int), portfolio, run_id)
     return {
         "strategy_gates": tables.gates(),

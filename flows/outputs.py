@@ -15,10 +15,12 @@ from flows.absences import CHANCES_SQL, REJECTED_SQL, STAGES_SQL
 from flows.evaluation_rows import (
     AGREEMENT_SQL,
     COSTS_SQL,
+    ENSEMBLES_SQL,
     INTERVALS_SQL,
     PLAN_SQL,
     RECORDS_SQL,
     REGIMES_SQL,
+    REGRETS_SQL,
     SCENARIOS_SQL,
     SIGNALS_SQL,
     UNIVERSE_SQL,
@@ -67,6 +69,8 @@ class Evidence:
     rejected: pd.DataFrame  # strategies not let in, nearest first
     stages: pd.DataFrame  # the waterfall, summed over each class
     scenarios: pd.DataFrame  # what the portfolio would have earned otherwise
+    ensembles: pd.DataFrame  # what each way to weigh strategies would have earned
+    regrets: pd.DataFrame  # how far behind the best strategy those stayed that promise a bound
     intervals: pd.DataFrame  # the newest of the portfolio and of each strategy
     records: pd.DataFrame  # the newest test record of each strategy, plan and scenario
     signals: pd.DataFrame  # the newest record of each signal and horizon
@@ -107,6 +111,8 @@ def gather(
         rejected=_rows(con, REJECTED_SQL, portfolio, at),
         stages=_rows(con, STAGES_SQL, portfolio, at),
         scenarios=_rows(con, SCENARIOS_SQL, portfolio, at),
+        ensembles=_rows(con, ENSEMBLES_SQL, portfolio, at),
+        regrets=_rows(con, REGRETS_SQL, portfolio, at),
         intervals=_rows(con, INTERVALS_SQL, portfolio, at, **clock, **plan),
         records=con.execute(RECORDS_SQL, {"at": at} | clock).df(),
         signals=con.execute(SIGNALS_SQL, {"at": at} | clock | plan).df(),

@@ -13,6 +13,7 @@ import pandas as pd
 
 from flows.outputs import Evidence, annual_sharpe, max_drawdown, overall, sortino, stamp, win_rate
 from python_steps.belief_warnings import warnings
+from python_steps.bootstrap_intervals import yardsticks
 
 DIGITS = 4
 DAYS_PER_YEAR = 365.25
@@ -54,6 +55,7 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         "basis": _basis(evidence),
         "intervals": portfolio_intervals(evidence),
         "scenarios": scenarios(evidence),
+        "weightings": weightings(evidence),
         "plans": _plans(evidence),
         "strategies": _strategies(evidence),
         "signals": _signals(evidence),
@@ -99,6 +101,54 @@ def portfolio_intervals(evidence: Evidence) -> dict[str, Any]:
         name: _bounds(found.loc[metric]) if metric in found.index else Undefined("no record is closed yet")
         for name, metric in names.items()
     }
+
+
+def weightings(evidence: Evidence) -> Any:
+    """Each way to weigh strategies, judged after its decisions, and how it differs from its yardstick.
+
+    All over the decisions since the one in force first held something.
+    """
+    in_force, rows = evidence.policy.weights.method, evidence.ensembles
+    begun = rows.loc[(rows["method"] == in_force) & rows["is_active"], "decision_at"].min()
+    rows = rows[rows["decision_at"] >= begun]
+    if rows.empty:
+        return Undefined(f"{in_force} has not held anything of which the profit is known")
+    against = yardsticks(rows["method"].unique(), in_force)
+    found = {}
+    for method, periods in rows.groupby("method"):
+        said = _rounded(results(periods, evidence.decisions_per_year))
+        said["cost"] = _rounded_number(math.fsum(periods["cost"]))
+        if method in against:
+            said |= _difference(evidence, str(method), against[str(method)])
+        found[str(method)] = said
+    span = rows["decision_at"].drop_duplicates().sort_values()
+    regrets = evidence.regrets.set_index("method").to_dict("index")
+    return {
+        "in_force": in_force,
+        "span": _span(span) | {"decisions": len(span)},
+        "methods": found,
+        "regrets": {
+            str(method): {name: _plain_or_rounded(value) for name, value in row.items()}
+            for method, row in regrets.items()
+        },
+    }
+
+
+def _difference(evidence: Evidence, method: str, yardstick: str) -> dict[str, Any]:
+    """The paired intervals of what a method earned beyond its yardstick, a decision and for its risk."""
+    drawn = evidence.intervals[evidence.intervals["kind"] == "ensemble"].set_index(["subject", "metric"])
+    subject, said = f"{evidence.portfolio}: {method} - {yardstick}", {"compared_with": yardstick}
+    names = {"net_return_beyond": "expected_return", "information_ratio": "sharpe"}
+    return said | {
+        name: _bounds(drawn.loc[(subject, metric)])
+        if (subject, metric) in drawn.index
+        else Undefined("no record is closed yet")
+        for name, metric in names.items()
+    }
+
+
+def _plain_or_rounded(value: Any) -> Any:
+    return _rounded_number(value) if isinstance(value, float) else _plain(value)
 
 
 def _basis(evidence: Evidence) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from python_steps.belief_replicates import replicates
 from python_steps.dependence import effective_observations
 from python_steps.policy import Policy
 from python_steps.reality_check import RealityCheck, check
-from python_steps.strategy_weighting import score
+from python_steps.strategy_weighting import in_regime, score
+from python_steps.weightings import Shown
 
 Array = np.ndarray
 
@@ -37,7 +38,7 @@ class Evidence(NamedTuple):
     expected_net: Array
     windows: Array
     negative: Array
-    score: Array
+    shown: Shown
     expected_return: Array
     overfit: Array
     checks: list[RealityCheck]
@@ -59,7 +60,7 @@ class Judge:
     def __init__(self, study: Study, policy: Policy, decisions_per_year: float, trials: int) -> None:
         self.study, self.policy, self.per_year, self.trials = study, policy, decisions_per_year, trials
         self.key: tuple[bytes, bytes] | None = None
-        self.evidence: Evidence
+        self.by_regime: dict[str, Evidence] = {}
         self.forecaster = Forecaster(study, policy, decisions_per_year)
 
     def at(self, instant: int, weights: Array) -> Evidence:
@@ -67,10 +68,12 @@ class Judge:
         spans = spans_at(self.study, instant)
         key = (spans.pairs.tobytes(), spans.groups.tobytes())
         if key != self.key:
-            self.key, self.evidence = key, self._judge(spans, weights)
-        return self.evidence
+            self.key, self.by_regime = key, self._judge(spans, weights)
+        regime = str(self.study.regime[np.searchsorted(self.study.instants, instant)])
+        return self.by_regime.get(regime, self.by_regime[""])
 
-    def _judge(self, spans: Spans, weights: Array) -> Evidence:
+    def _judge(self, spans: Spans, weights: Array) -> dict[str, Evidence]:
+        """Evidence from these spans, by the regime of the decision, and under '' whatever that is."""
         record = record_of(self.study, spans)
         found = sharpe.moments(record.net, record.has)
         error = sharpe.sharpe_error(found.sharpe, found.observations, found.skew, found.kurtosis)
@@ -84,14 +87,20 @@ class Judge:
         counts = judged((np.isfinite(record.window_mean)).sum(axis=2))
         negative = judged((record.window_mean < 0).sum(axis=2))
         root = math.sqrt(self.per_year)
-        scores = score(
-            judged(found.sharpe) * root,
-            judged(error) * root,
-            judged(record.turnover) * self.per_year / 12,
-            -drawdown,
-            judged(record.stability),
-            self.policy.score,
-        )
+        turnover, stability = judged(record.turnover) * self.per_year / 12, judged(record.stability)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = judged((found.mean / found.sharpe) ** 2)
+        t_values = record.window_sharpe * math.sqrt(self._span())
+        t_values = np.where(np.isfinite(record.window_mean) & np.isnan(t_values), 0.0, t_values)
+        earned_in = np.take_along_axis(t_values, unit[..., None], axis=1).transpose(1, 0, 2)
+
+        def shown(ratio: Array, its_error: Array) -> Shown:
+            """What is shown with this Sharpe and its error, per decision."""
+            annual, annual_error = judged(ratio) * root, judged(its_error) * root
+            scores = score(annual, annual_error, turnover, -drawdown, stability, self.policy.score)
+            return Shown(scores.T, annual.T, annual_error.T, variance.T, earned_in)
+
+        whole = shown(found.sharpe, error)
         size = record.size.sum(axis=2)
         earned = np.where(size > 0, record.gross.sum(axis=2) / np.where(size > 0, size, 1.0), np.nan)
         trades, expected_net = judged(record.trades), judged(found.mean)
@@ -103,11 +112,11 @@ class Judge:
             expected_net,
             counts,
             negative,
-            scores,
+            whole.score.T,
             overfit[:-1, LUCK_DSR],
         )
         adopted = reason == "adopted"
-        return Evidence(
+        evidence = Evidence(
             adopted=adopted.T,
             reason=reason.T,
             is_pooled=is_pooled.T,
@@ -116,13 +125,33 @@ class Judge:
             expected_net=expected_net.T,
             windows=counts.T,
             negative=negative.T,
-            score=scores.T,
+            shown=whole,
             expected_return=judged(earned).T,
             overfit=overfit,
             checks=self._checks(record),
             confidence=confidence,
             replicates=replicates(self.study, record, unit, adopted, self.policy.seed),
         )
+        by_regime = self._by_regime(record, found.sharpe, error)
+        return {"": evidence} | {
+            regime: evidence._replace(shown=shown(*both)) for regime, both in by_regime.items()
+        }
+
+    def _by_regime(self, record: Record, whole: Array, error: Array) -> dict[str, tuple[Array, Array]]:
+        """Sharpe and error of each strategy and unit in each regime; none unless the policy asks for it."""
+        prior, labels = self.policy.score.regime_prior, self.study.regime[record.columns]
+        if prior is None:
+            return {}
+        found = {}
+        for regime in np.unique(labels[labels != ""]):
+            own = sharpe.moments(record.net, record.has & (labels == regime))
+            own_error = sharpe.sharpe_error(own.sharpe, own.observations, own.skew, own.kurtosis)
+            found[str(regime)] = in_regime(whole, error, own.sharpe, own_error, own.observations, prior)
+        return found
+
+    def _span(self) -> int:
+        """Decisions of a test span; all are laid out alike, and a record means that the first one is over."""
+        return max(1, int((self.study.window_of == 0).sum()))
 
     def _judged_on(self, record: Record) -> tuple[Array, Array]:
         """The unit each strategy and asset is judged on: itself, or its class where it traded too little."""

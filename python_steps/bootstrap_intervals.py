@@ -1,13 +1,14 @@
 """How far what was earned could have come out otherwise: intervals by stationary block bootstrap.
 
 A record is a series of net returns per decision: of a strategy, the mean over a group's assets, in all
-disjoint test spans known up to a window; or of the portfolio, up to the start of a window's test span. It is
-closed when its last profit is known, so the row of a record is computed once and never changes. Draws are
+disjoint test spans known up to a window; or of the portfolio, up to the start of a window's test span; or of
+one way to weigh strategies less the one in force, decision by decision, so that what both share is gone. It
+is closed when its last profit is known, so the row of a record is computed once and never changes. Draws are
 seeded by the name of the record, so neither other records nor the order of runs change a bit.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,7 @@ DRAWS = 500
 NO_MOVE = 1e-6  # of the record's deviation: what rounding leaves of a draw that never moves
 FEWEST_DEFINED = 0.9  # of the draws; an interval over fewer would leave out what it should show
 WHOLE = "all"
+ABLATED = {"without_views": "allocator"}  # compared with the allocator; all else with the weighting in force
 KEYS = ("clock", "plan", "kind", "subject", "asset_group", "window_id", "metric")
 
 
@@ -78,6 +80,38 @@ def portfolio_records(returns: pd.DataFrame, windows: pd.DataFrame, portfolio: s
             span = past["decision_at"].iloc[0], window.test_from, window.test_from
             net = past["net_return"].to_numpy(dtype=float)
             yield Record("portfolio", portfolio, WHOLE, int(window.window_id), *span, net)
+
+
+def ensemble_records(
+    returns: pd.DataFrame, windows: pd.DataFrame, portfolio: str, in_force: str
+) -> Iterator[Record]:
+    """Records of each ensemble's returns less those of its yardstick, to the start of each test span.
+
+    `returns`: method, decision_at, net_return, invested, known_at, of one portfolio. A decision counts once
+    its profits are known of all methods, and from where the yardstick first holds something. `windows` are
+    those whose test spans do not overlap.
+    """
+    net = returns.pivot_table("net_return", "decision_at", "method", aggfunc="first").sort_index()
+    known_at = returns.groupby("decision_at")["known_at"].max().sort_index()
+    held = returns[returns["invested"] > 0].groupby("method")["decision_at"].min()
+    for window in windows.sort_values("test_from").itertuples():
+        known = net[(known_at <= window.test_from).to_numpy()]
+        for method, yardstick in yardsticks(net.columns, in_force).items():
+            begun = known[known.index >= held.get(yardstick, pd.NaT)]
+            less = (begun[method] - begun[yardstick]).dropna()
+            if len(less):
+                ends = less.index[0], less.index[-1], window.test_from
+                subject = f"{portfolio}: {method} - {yardstick}"
+                yield Record(
+                    "ensemble", subject, WHOLE, int(window.window_id), *ends, less.to_numpy(dtype=float)
+                )
+
+
+def yardsticks(methods: Iterable[str], in_force: str) -> dict[str, str]:
+    """What each of these methods is compared with, where that is another one of them."""
+    against = {method: ABLATED.get(method, in_force) for method in sorted(methods)}
+    against = {method: one for method, one in against.items() if one in against and one != method}
+    return {method: one for method, one in against.items() if method not in ABLATED.values()}
 
 
 def bootstrap(

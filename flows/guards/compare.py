@@ -41,6 +41,7 @@ OUTSIDE = {
     "main.trials": "N of trials is an input of a run, like its seed",
     "main.venues": "the study, an input",
     "main.walk_forward_plans": "the study, an input",
+    "steps.ensemble_weights": "where a run ended; ensemble_exposures, which go on from there, are compared",
     "steps.leak_findings": "what the guards said",
     "steps.trials": "N of trials is an input of a run, like its seed",
 }
@@ -60,6 +61,7 @@ KEYS = (
         "span",
         "sample",
         "learner",
+        "method",
         "feature",
         "configuration",
         "detector",

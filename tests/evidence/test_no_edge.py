@@ -66,6 +66,9 @@ DEFLATED = """
     from main.overfit_metrics
     group by strategy
 """
+WEIGHED = """
+    select decision_at, symbol, strategy, weight from main.strategy_weights where weight > 0 order by all
+"""
 REGIMES = """
     select detector, decision_at, regime from main.regimes order by detector, decision_at
 """
@@ -213,6 +216,25 @@ def test_confidence_rises_with_the_evidence(planted, least, request):
     confidence = world.query("select confidence from main.confidences order by decision_at")["confidence"]
     assert confidence.iloc[:250].mean() < 0.25
     assert confidence.iloc[-250:].mean() > least
+
+
+def test_on_trends_those_that_follow_them_hold_more_than_40_percent_late(momentum):
+    late = momentum.query(WEIGHED)
+    late = late[late["decision_at"] >= sorted(late["decision_at"].unique())[-250]]
+    share = late.loc[late["strategy"].isin(MOMENTUM), "weight"].sum() / late["weight"].sum()
+    assert share > 0.4
+    traded = momentum.query("select distinct strategy from main.strategy_gates")["strategy"]
+    assert len(MOMENTUM) / len(traded) < share  # and more than had they been drawn by lot
+
+
+def test_on_walks_what_is_let_in_is_weighed_nearly_equally(noise):
+    """Of what luck adopts, less than a fifth of the weight is elsewhere than an equal share would be."""
+    weights = noise.query(WEIGHED).set_index(["decision_at", "symbol"])["weight"]
+    if weights.empty:
+        return
+    whole, count = (weights.groupby(level=[0, 1]).transform(how) for how in ("sum", "count"))
+    misplaced = (weights / whole - 1 / count).abs().groupby(level=[0, 1]).sum() / 2
+    assert misplaced.mean() < 0.2
 
 
 def test_on_trends_that_turn_the_allocator_is_mostly_not_in_cash(swings):

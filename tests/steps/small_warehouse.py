@@ -26,6 +26,7 @@ PUBLISHED = (
     "metric_intervals",
     "reality_checks",
     "regimes",
+    "weighting_regrets",
 )
 PLANS = {"default": (252, 63, 21), "expanding": (252, 63, 63), "short": (126, 21, 21)}
 RECORDED = dt.datetime(2025, 12, 1, 14)
@@ -159,6 +160,7 @@ def _evaluate(con: duckdb.DuckDBPyConnection) -> None:
     ]
     _create(con, "test_record", pd.DataFrame(records))
     _judge_signals(con)
+    _compare_weightings(con)
     drawn = {"clock": "global", "plan": "default", "asset_group": "all", "window_id": 24, "metric": "sharpe"}
     drawn |= {"estimate": 0.5, "lower": -0.25, "upper": 1.25, "undefined": None, "level": 0.95, "draws": 500}
     drawn |= {"block_length": 5.0, "observations": 567, "from_at": record["from_at"], "until_at": RECORDED}
@@ -171,8 +173,29 @@ def _evaluate(con: duckdb.DuckDBPyConnection) -> None:
         drawn | {"kind": "portfolio", "subject": "global", "estimate": 0.75, "block_length": 6.54321},
         drawn | {"kind": "portfolio", "subject": "global", "metric": "expected_return"} | none,
         drawn | {"kind": "portfolio", "subject": "other", "window_id": 25, "upper": 8.8},
+        drawn | {"kind": "ensemble", "subject": "global: hedge - softmax"},
+        drawn | {"kind": "ensemble", "subject": "other: hedge - softmax", "window_id": 25, "upper": 8.8},
     ]
     warehouse.write(con, "steps.metric_intervals", pd.DataFrame(intervals))
+
+
+def _compare_weightings(con: duckdb.DuckDBPyConnection) -> None:
+    """Two ensembles that hold nothing at first, and whose last profit is known after the decision."""
+    told = zip(DECISIONS, [*DECISIONS[1:], AS_OF], NET_RETURNS, strict=True)
+    rows = [
+        {"portfolio": "global", "method": method, "decision_at": at, "net_return": times * net_return}
+        | {"cost": 0.001, "invested": 0.0 if at == DECISIONS[0] else 0.5, "known_at": known_at}
+        for at, known_at, net_return in told
+        for method, times in (("softmax", 1), ("hedge", 2))
+    ]
+    _create(con, "ensemble_returns", pd.DataFrame(rows))
+    made = {"portfolio": "global", "method": "hedge", "strategies": 3, "known_at": AS_OF, "run_id": "first"}
+    regrets = [
+        made | {"decision_at": at, "symbol": symbol, "spans": 9, "regret": regret, "bound": 20.0}
+        for at in DECISIONS
+        for symbol, regret in (("AAPL", 1.5), ("EUR-USD", -0.5))
+    ]
+    warehouse.write(con, "steps.weighting_regrets", pd.DataFrame(regrets))
 
 
 def _judge_signals(con: duckdb.DuckDBPyConnection) -> None:

@@ -117,6 +117,19 @@ def test_scenarios_recomputed_by_hand(report):
     assert falls == sorted(falls, reverse=True)
 
 
+def test_ways_to_weigh_strategies_are_compared_with_the_one_in_force_where_profits_are_known(report):
+    """Known by the decision are the profits of the first three; the first held nothing."""
+    found = report["weightings"]
+    assert found["in_force"] == "softmax"
+    assert found["span"]["decisions"] == 2
+    assert found["methods"]["softmax"]["max_drawdown"] == -0.01
+    assert found["methods"]["hedge"]["max_drawdown"] == -0.02
+    assert found["methods"]["hedge"]["cost"] == 0.002
+    assert found["methods"]["hedge"]["information_ratio"]["upper"] == 1.25
+    assert "information_ratio" not in found["methods"]["softmax"]
+    assert found["regrets"] == {"hedge": {"assets": 2, "spans": 9, "regret": 1.5, "bound": 20.0}}
+
+
 def test_plans_stand_side_by_side_and_a_learner_under_its_own_name(report):
     assert report["plans"]["sharpe_ratios"] == {
         "fast": {"default": 0.5, "short": 0.75},
@@ -156,6 +169,7 @@ def test_what_is_undefined_is_null_with_its_reason_and_nothing_else_is(report):
         "scenarios.delayed_day.sortino_ratio": "no decision",
         "scenarios.delayed_day.max_drawdown": "no decision",
         "scenarios.delayed_day.win_rate": "no decision",
+        "weightings.methods.hedge.net_return_beyond": "no record is closed yet",
         "plans.spans.expanding": "no test span is known",
         "plans.sharpe_ratios.ridge.default": "returns do not deviate",
         "strategies.ridge.test_sharpe": "returns do not deviate",

@@ -9,9 +9,11 @@ import pytest
 
 from python_steps import sharpe
 from python_steps.belief_confidence import Forecaster
+from python_steps.belief_ensembles import BEST_SINGLE, NO_GATES, methods
 from python_steps.belief_gates import first_variants
 from python_steps.belief_inputs import WeighInputs, micros, study_of
 from python_steps.belief_records import spans_at
+from python_steps.plugins import UnknownPlugin
 from python_steps.policy import load
 from python_steps.weigh_strategies import weigh
 
@@ -27,6 +29,7 @@ STRATEGIES = [f"s{number:02d}" for number in range(11)]
 TRAIN, TEST, COUNT = 40, 21, 210
 INSTANTS = pd.bdate_range("2015-01-01 14:00", periods=COUNT + 10).as_unit("us")
 KEY = ["strategy", "symbol", "decision_at"]
+CARRIED = "ensemble_weights"  # stands at the last decision of a run, for the next run to go on from
 
 
 def make_world(seed=11, edge=0.004, starts=None) -> WeighInputs:
@@ -145,6 +148,18 @@ def assert_same_bits(found, expected):
         )
 
 
+def asking(weights=None, score=None):
+    """The policy with other knobs."""
+    changes = {"weights": weights or {}, "score": score or {}}
+    return POLICY.model_copy(
+        update={name: getattr(POLICY, name).model_copy(update=change) for name, change in changes.items()}
+    )
+
+
+def without_state(found):
+    return {name: table for name, table in found.items() if name != CARRIED}
+
+
 @pytest.fixture(scope="module")
 def world():
     return make_world(starts={"AAPL": 90})
@@ -169,8 +184,8 @@ def test_the_world_is_not_idle(whole):
 @pytest.mark.parametrize("cut", [59, 62, 64, 88, 91, 130, 150, 172])
 def test_later_rows_change_no_bit_of_an_earlier_decision(world, whole, cut):
     instant = INSTANTS[cut]
-    expected = {name: table[table["decision_at"] <= instant] for name, table in whole.items()}
-    assert_same_bits(answer(known_by(world, instant)), expected)
+    expected = {name: table[table["decision_at"] <= instant] for name, table in without_state(whole).items()}
+    assert_same_bits(without_state(answer(known_by(world, instant))), expected)
 
 
 def test_noise_in_the_future_changes_no_bit_of_the_past(world, whole):
@@ -182,16 +197,16 @@ def test_noise_in_the_future_changes_no_bit_of_the_past(world, whole):
         pnl.loc[later, column] = random.normal(0, 0.2, later.sum())
     metrics.loc[metrics["known_at"] > instant, "sharpe"] = 1e6
     found = answer(dataclasses.replace(world, strategy_pnl=pnl, window_metrics=metrics))
-    for name, table in whole.items():
-        before = table["decision_at"] <= instant
-        pd.testing.assert_frame_equal(found[name][before], table[before], check_exact=True, obj=name)
+    for name, table in without_state(whole).items():
+        known = [rows[rows["decision_at"] <= instant] for rows in (found[name], table)]
+        pd.testing.assert_frame_equal(*known, check_exact=True, obj=name)
 
 
 def test_the_order_of_rows_does_not_matter(world, whole):
     shuffled = {
         field.name: getattr(world, field.name).sample(frac=1, random_state=4)
         for field in dataclasses.fields(world)
-        if field.name not in ("fitted", "variant_of", "past_weights")
+        if field.name not in ("fitted", "variant_of", "past_weights", "past_ensembles")
     }
     assert_same_bits(answer(dataclasses.replace(world, **shuffled)), whole)
 
@@ -204,6 +219,7 @@ def test_a_resumed_answer_has_the_bits_of_an_uninterrupted_one(world, whole, cut
         world,
         decisions=world.decisions[world.decisions["decision_at"] > instant],
         past_weights=before["strategy_weights"].sample(frac=1, random_state=1),
+        past_ensembles=before[CARRIED].sample(frac=1, random_state=1),
     )
     expected = {name: table[table["decision_at"] > instant] for name, table in whole.items()}
     assert_same_bits(answer(rest), expected)
@@ -625,3 +641,101 @@ def test_decision_by_decision_gives_the_bits_of_one_pass(world, whole):
     expected = {name: table[table["decision_at"].isin(instants)] for name, table in whole.items()}
     assert expected["confidences"]["resolved_spans"].nunique() == 2  # a span becomes known on the way
     assert_same_bits({name: pd.concat(parts) for name, parts in one_by_one.items()}, expected)
+
+
+def exposures(found, method) -> pd.Series:
+    rows = found["ensemble_exposures"]
+    return rows[rows["method"] == method].set_index(["decision_at", "symbol"])["exposure"]
+
+
+def test_every_method_has_an_exposure_for_each_asset_with_a_position(whole):
+    rows, views = whole["ensemble_exposures"], whole["expected_returns"]
+    expected = list(views[["decision_at", "symbol"]].itertuples(index=False, name=None))
+    assert set(rows["method"]) == set(methods())
+    for method in methods():
+        assert list(exposures(whole, method).index) == expected
+    assert rows["exposure"].between(0, 1 + 1e-12).all()
+
+
+@pytest.mark.parametrize("method", ["softmax", "hedge", "stacking"])
+def test_the_ensemble_of_the_weighting_in_force_is_what_the_portfolio_believes(world, whole, method):
+    found = answer(world, asking({"method": method}))
+    rows = found["strategy_weights"]
+    parts = (rows["weight"] * rows["position"]).groupby([rows["decision_at"], rows["symbol"]]).sum()
+    assert exposures(found, method).to_numpy() == pytest.approx(parts.to_numpy(), abs=1e-15)
+    assert exposures(found, method).tolist() == exposures(whole, method).tolist()  # whoever is in force
+    other = exposures(whole, "equal_weight")
+    assert (exposures(whole, method) != other).any()
+
+
+def test_a_strategy_that_is_silent_at_a_decision_has_no_weight_there(world):
+    """Shares are made again where there are other strategies to choose from, with the same spans."""
+    silent = (world.positions["strategy"] == "s00") & world.positions["decision_at"].isin(INSTANTS[150:156:2])
+    uncapped = asking({"cap": 1.0, "entropy": 0.0})
+    found = answer(dataclasses.replace(world, positions=world.positions[~silent]), uncapped)
+    rows = found["strategy_weights"]
+    parts = (rows["weight"] * rows["position"]).groupby([rows["decision_at"], rows["symbol"]]).sum()
+    assert exposures(found, "softmax").to_numpy() == pytest.approx(parts.to_numpy(), abs=1e-15)
+
+
+def test_the_best_single_strategy_has_all_and_without_gates_more_is_held(whole):
+    rows = whole["strategy_weights"].merge(whole["strategy_gates"][[*KEY, "is_adopted"]])
+    best = rows[rows["is_adopted"]].sort_values("score", kind="stable", ascending=False)
+    best = best.groupby(["decision_at", "symbol"])["position"].first()
+    single = exposures(whole, BEST_SINGLE)
+    assert single[best.index].tolist() == best.tolist()
+    assert (single.drop(best.index) == 0).all()
+    assert exposures(whole, NO_GATES).mean() > exposures(whole, "softmax").mean()
+
+
+def test_regrets_stay_below_their_bounds_and_need_two_strategies(world, whole):
+    rows = whole["weighting_regrets"]
+    adopted = whole["strategy_gates"].groupby(["decision_at", "symbol"])["is_adopted"].sum()
+    assert len(rows) == (adopted > 1).sum() > 0
+    assert rows["strategies"].tolist() == adopted[adopted > 1].tolist()
+    assert set(rows["method"]) == {"hedge"}
+    assert (rows["regret"] <= rows["bound"]).all()
+    assert rows["spans"].max() == world.windows["is_disjoint"].sum()
+
+
+def test_a_weighting_that_no_file_has_is_refused(world):
+    with pytest.raises(UnknownPlugin, match="no 'voting'; it has: bayesian, equal_weight"):
+        answer(world, asking({"method": "voting"}))
+
+
+def test_a_score_can_be_that_of_the_regime_and_no_later_row_changes_it(world, whole):
+    policy = asking(score={"regime_prior": 60.0})
+    found = answer(world, policy)
+    of_regime, plain = (table["strategy_weights"].set_index(KEY)["score"] for table in (found, whole))
+    assert (of_regime.isna() == plain.isna()).all()
+    assert found["strategy_gates"].equals(whole["strategy_gates"])  # gates ask for the whole record
+    regimes = world.regimes.set_index("decision_at")["regime"]
+    moved = (of_regime != plain) & plain.notna()
+    assert moved.groupby(moved.index.get_level_values("decision_at").map(regimes)).any().all()
+    # The same spans and another regime give another score.
+    span = [INSTANTS[place] for place in (148, 152)]
+    before, after = (of_regime.xs(instant, level="decision_at") for instant in span)
+    assert regimes[span[0]] != regimes[span[1]]
+    assert plain.xs(span[0], level="decision_at").equals(plain.xs(span[1], level="decision_at"))
+    assert (before != after).any()
+    cut = answer(known_by(world, INSTANTS[151]), policy)
+    expected = {name: table[table["decision_at"] <= INSTANTS[151]] for name, table in found.items()}
+    assert_same_bits(without_state(cut), without_state(expected))
+
+
+def test_with_a_prior_beyond_all_records_the_regime_counts_for_nothing(world, whole):
+    found = answer(world, asking(score={"regime_prior": 1e15}))
+    assert found["strategy_weights"]["score"].to_numpy() == pytest.approx(
+        whole["strategy_weights"]["score"].to_numpy(), nan_ok=True, abs=1e-9
+    )
+
+
+def test_a_limit_on_change_slows_the_weights(world, whole):
+    found = answer(world, asking({"change": 0.02}))
+
+    def moved(answered):
+        rows = answered["strategy_weights"]
+        wide = rows.pivot_table("weight", "decision_at", ["symbol", "strategy"]).diff().abs()
+        return wide.sum(axis=1).sum()
+
+    assert moved(found) < moved(whole)

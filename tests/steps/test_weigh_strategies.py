@@ -629,16 +629,21 @@ def test_decision_by_decision_gives_the_bits_of_one_pass(world, whole):
     resolved = whole["confidences"]["resolved_spans"].to_numpy()
     last = int(np.flatnonzero(np.diff(resolved))[-1])
     instants = world.decisions["decision_at"].iloc[last - 6 : last + 6]
-    past = whole["strategy_weights"].query("decision_at < @instants.iloc[0]")
-    one_by_one: dict[str, list[pd.DataFrame]] = {name: [] for name in whole}
+    earlier = world.decisions[world.decisions["decision_at"] < instants.iloc[0]]
+    before = answer(dataclasses.replace(known_by(world, instants.iloc[0]), decisions=earlier))
+    past, state = before["strategy_weights"], before["ensemble_weights"]
+    one_by_one: dict[str, list[pd.DataFrame]] = {name: [] for name in without_state(whole)}
     for instant in instants:
         known = known_by(world, instant)
         alone = known.decisions[known.decisions["decision_at"] == instant]
-        found = answer(dataclasses.replace(known, decisions=alone, past_weights=past))
-        past = pd.concat([past, found["strategy_weights"]])
-        for name, rows in found.items():
+        alone = dataclasses.replace(known, decisions=alone, past_weights=past, past_ensembles=state)
+        found = answer(alone)
+        past, state = pd.concat([past, found["strategy_weights"]]), found["ensemble_weights"]
+        for name, rows in without_state(found).items():
             one_by_one[name].append(rows)
-    expected = {name: table[table["decision_at"].isin(instants)] for name, table in whole.items()}
+    expected = {
+        name: table[table["decision_at"].isin(instants)] for name, table in without_state(whole).items()
+    }
     assert expected["confidences"]["resolved_spans"].nunique() == 2  # a span becomes known on the way
     assert_same_bits({name: pd.concat(parts) for name, parts in one_by_one.items()}, expected)
 

@@ -178,14 +178,13 @@ def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:
 
 
 def _make(origin: Origin, file: Path, until: str, is_shown: bool) -> list[str]:
-    """Make everything, or the models up to one that no Python step comes before; the tables made if so."""
-    if is_shown and not until:
-        origin.compute(file)
-        return []
+    """Make what a guard looks at, and name its tables; none are named where that is everything."""
     if until:
         origin.dbt.on(file).run(select=[f"+{until}"])
     else:
-        origin.compute(file, is_shown=False)
+        origin.compute(file, is_shown=is_shown)
+        if is_shown:
+            return []
     left_out = {*OUTSIDE, *(f"steps.{table}" for table in pipeline.MEASURED)}
     con = warehouse.connect(file, read_only=True)
     try:

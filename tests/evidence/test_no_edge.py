@@ -132,7 +132,7 @@ def test_on_random_walks_no_strategy_has_a_test_sharpe_beyond_three_standard_err
 def test_on_random_walks_no_mean_test_return_is_beyond_three_standard_errors(noise):
     returns = noise.query(TEST_RETURNS).groupby("strategy")["expected_return"]
     errors_from_zero = returns.mean() / (returns.std() / np.sqrt(returns.size()))
-    assert returns.size().min() > 80  # what is of currencies alone has six assets
+    assert returns.size().drop("currency_strength_3m").min() > 100  # that one speaks of six assets alone
     assert errors_from_zero.abs().max() < norm.isf(norm.sf(3) / len(returns)), errors_from_zero
 
 
@@ -203,13 +203,13 @@ def test_the_deflated_sharpe_of_those_that_earn_says_so(planted, earners, reques
     assert deflated.loc[["all", *earners], "final"].min() > 0.95, deflated
 
 
-@pytest.mark.parametrize("planted", ["momentum", "paying"])
-def test_confidence_rises_with_the_evidence(planted, request):
+@pytest.mark.parametrize(("planted", "least"), [("momentum", 0.7), ("paying", 0.6)])
+def test_confidence_rises_with_the_evidence(planted, least, request):
     """Where the calm pays, which of its rules was best is chance, so that PBO stays near 0.3."""
     world = request.getfixturevalue(planted)
     confidence = world.query("select confidence from main.confidences order by decision_at")["confidence"]
     assert confidence.iloc[:250].mean() < 0.25
-    assert confidence.iloc[-250:].mean() > 0.6
+    assert confidence.iloc[-250:].mean() > least
 
 
 def test_on_trends_that_turn_the_allocator_is_mostly_not_in_cash(swings):

@@ -53,8 +53,8 @@ def _nearest(evidence: "Evidence", name: str) -> str:
     if found.empty:
         return ""
     best: Any = next(found.itertuples())
-    has_sharpe = pd.notna(best.luck_dsr) and "deflated Sharpe" not in best.reason
-    sharpe = f" (deflated Sharpe {best.luck_dsr:.2f})" if has_sharpe else ""
+    has_sharpe = pd.notna(best.luck_dsr) and "luck-deflated Sharpe" not in best.reason
+    sharpe = f" (luck-deflated Sharpe {best.luck_dsr:.2f})" if has_sharpe else ""
     judged_on = f"all {name}" if best.is_pooled else best.symbol
     return f"; nearest: {best.strategy} on {judged_on}{sharpe}: {best.reason}"
 
@@ -121,7 +121,8 @@ CHANCES_SQL = """
     where exposures.portfolio = $portfolio and exposures.decision_at = $at
     order by exposures.symbol
 """
-# The strategies that were not let in, nearest first: fewest gates failed, then deflated Sharpe.
+# The strategies that were not let in, nearest first: fewest gates failed, then the deflated Sharpe that the
+# gate reads.
 REJECTED_SQL = """
     select assets.asset_class, gates.symbol, gates.strategy, gates.reason, gates.is_pooled, overfit.luck_dsr
     from main.strategy_gates as gates

@@ -179,7 +179,8 @@ def replay(
         )
     verdict = "every byte is the same" if found.is_same else "it is NOT the same"
     typer.echo(
-        f"{found.portfolio} at {found.decision_at.isoformat()}Z: {verdict} ({found.rows_compared} rows)"
+        f"{found.portfolio} at {found.decision_at.isoformat()}Z: {verdict} ({found.rows_compared} rows;"
+        f" signals differ by {found.signal_divergence:g})"
     )
     for difference in found.differences:
         typer.echo(f"  {difference}")

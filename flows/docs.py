@@ -1,4 +1,4 @@
-"""Pages on signals and learners: what their files say, and what the published warehouse has seen of them."""
+"""Pages on signals, learners and weightings: what files say, and what the warehouse has seen of them."""
 
 import ast
 import math
@@ -11,7 +11,7 @@ import jinja2
 import pandas as pd
 
 from flows.dbt import PROJECT
-from flows.evaluation_rows import SIGNALS_SQL
+from flows.evaluation_rows import SIGNALS_SQL, WEIGHTINGS_SQL
 from flows.outputs import NothingPublished, open_published
 from flows.publish import write_atomically
 from flows.signal_headers import read_header
@@ -36,6 +36,15 @@ OF_LEARNERS = (
     "A learner is fitted on the readings of signals, inside each train span only. IC of positions: mean over "
     "test decisions of the correlation, across assets, of positions and returns until the next fill.",
     "Intervals are drawn under the portfolio's own plan alone.",
+)
+OF_WEIGHTINGS = (
+    "Each is chosen before its decision and judged after it, with the same strategies, assets, orders and "
+    "costs. Invested: mean share of a notional of 1 over all assets. Beyond: what a decision earned more "
+    "than under the yardstick, in basis points of that notional, net, with its paired 95 % interval by block "
+    "bootstrap. Information ratio: annual, of the same differences.",
+    "best_single gives all to the best score of each asset; no_gates is the weighting in force over every "
+    "strategy that has a score; allocator is its own answer before smoothing, and without_views what it "
+    "would say if every view were sure.",
 )
 UNSAID = "Nothing is published yet: this page says what the files say. `make rebalance` brings the numbers."
 
@@ -96,6 +105,7 @@ class Seen:
     strategies: pd.DataFrame = field(default_factory=pd.DataFrame)
     signals: pd.DataFrame = field(default_factory=pd.DataFrame)
     coverage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    weightings: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def of(self, kind: str, source: str) -> pd.DataFrame:
         """The strategies made of one signal or learner, or all of a kind."""
@@ -104,9 +114,10 @@ class Seen:
 
 
 def write(warehouse: Path, out: Path) -> list[Path]:
-    """Write signals.html and learners.html into `out`, whole or not at all, and return their paths."""
+    """Write signals.html, learners.html and weightings.html into `out`, whole or not at all; their paths."""
     seen = published(warehouse)
     pages = {"signals.html": signals_page(seen), "learners.html": learners_page(seen)}
+    pages["weightings.html"] = weightings_page(seen)
     for name, page in pages.items():
         write_atomically(out / name, page.encode())
     return [out / name for name in pages]
@@ -127,12 +138,14 @@ def published(warehouse: Path) -> Seen:
 
 def _seen(con: "duckdb.DuckDBPyConnection", run: dict[str, Any]) -> Seen:
     judged = {"clock": run["clock"], "plan": run["plan"]}
+    of_portfolio = judged | {"at": run["as_of"], "portfolio": run["portfolio"]}
     has_coverage = con.execute("from duckdb_tables() where table_name = 'signal_coverage'").fetchall()
     return Seen(
         about=run,
         strategies=con.execute(STRATEGIES_SQL, judged).df(),
         signals=con.execute(SIGNALS_SQL, judged | {"at": run["as_of"]}).df(),
         coverage=con.execute(COVERAGE_SQL).df() if has_coverage else pd.DataFrame(),
+        weightings=con.execute(WEIGHTINGS_SQL, of_portfolio).df(),
     )
 
 
@@ -152,6 +165,45 @@ def learners_page(seen: Seen) -> str:
     folder = PROJECT / "python_steps" / "learners"
     rows = [row for file in sorted(folder.glob("[!_]*.py")) for row in _learner(file, seen)]
     return _page("Learners", [*_about(seen), *_luck_of_sharpes(seen, "learner")], OF_LEARNERS, columns, rows)
+
+
+def weightings_page(seen: Seen) -> str:
+    """One row a way to weigh strategies: what its file says, and what it earned beside the one in force."""
+    columns = [
+        "Weighting",
+        "What it is",
+        "Settings",
+        "Decisions",
+        "Invested",
+        "Sharpe after costs",
+        "Yardstick",
+    ]
+    columns += ["Beyond it, bp", "Information ratio"]
+    folder = PROJECT / "python_steps" / "weightings"
+    files = {file.stem: file for file in folder.glob("[!_]*.py")}
+    earned = {row["method"]: row for row in seen.weightings.to_dict("records")}
+    rows = [
+        _weighting(name, files.get(name), earned.get(name)) for name in sorted(files.keys() | earned.keys())
+    ]
+    return _page("Weightings", _about(seen), OF_WEIGHTINGS, columns, rows)
+
+
+def _weighting(name: str, file: Path | None, row: Mapping[str, Any] | None) -> list[Any]:
+    tree = ast.parse(file.read_text("utf-8") if file else "")
+    about = ast.get_docstring(tree) or "A yardstick, see below."
+    settings = ", ".join(f"{key} {value}" for key, value in _settings(tree))
+    cells = [{"name": name, "detail": ""}, {"text": about, "parts": {}}, settings or NONE]
+    if row is None:
+        return [*cells, *[NONE] * 6]
+    return [
+        *cells,
+        str(row["decisions"]),
+        f"{row['invested']:.0%}",
+        _number(row["sharpe"], 2),
+        row["yardstick"] if isinstance(row["yardstick"], str) else NONE,
+        _bounded(row["beyond"], row["beyond_lower"], row["beyond_upper"], 2),
+        _bounded(row["ratio"], row["ratio_lower"], row["ratio_upper"], 2),
+    ]
 
 
 def _signal(file: Path, seen: Seen) -> list[Any]:

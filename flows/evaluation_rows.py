@@ -7,13 +7,70 @@ SCENARIOS_SQL = """
     where portfolio = $portfolio and known_at <= $at
     order by scenario, decision_at
 """
+# What each way to weigh strategies would have earned, where its profits were known.
+ENSEMBLES_SQL = """
+    select method, decision_at, net_return, cost, invested > 0 as is_active
+    from main.ensemble_returns
+    where portfolio = $portfolio and known_at <= $at
+    order by method, decision_at
+"""
+# The same in one row a method, since the weighting in force first held something, with the newest interval of
+# its difference to its yardstick.
+WEIGHTINGS_SQL = """
+    with
+        known as (from main.ensemble_returns where portfolio = $portfolio and known_at <= $at),
+        begun as (
+            select min(decision_at) as begun_at from known
+            where invested > 0 and method = (
+                select policy_json::json -> 'weights' ->> 'method' from main.portfolios
+                where portfolio = $portfolio
+            )
+        ),
+        earned as (
+            select
+                method, count(*) as decisions, avg(net_return order by decision_at) as mean,
+                stddev_samp(net_return order by decision_at) as deviation,
+                sum(cost order by decision_at) as cost, avg(invested order by decision_at) as invested
+            from known cross join begun where decision_at >= begun_at
+            group by method
+        ),
+        drawn as (
+            select
+                split_part(split_part(subject, ': ', 2), ' - ', 1) as method,
+                split_part(subject, ' - ', 2) as yardstick, metric, estimate, lower, upper
+            from main.metric_intervals
+            where clock = $clock and plan = $plan and kind = 'ensemble' and known_at <= $at
+                and starts_with(subject, $portfolio || ': ')
+            qualify row_number() over (partition by subject, metric order by window_id desc) = 1
+        )
+    select
+        earned.method, mean.yardstick, earned.decisions, earned.invested, earned.cost,
+        earned.mean / nullif(earned.deviation, 0) * sqrt(clocks.decisions_per_year) as sharpe,
+        1e4 * mean.estimate as beyond, 1e4 * mean.lower as beyond_lower, 1e4 * mean.upper as beyond_upper,
+        ratio.estimate as ratio, ratio.lower as ratio_lower, ratio.upper as ratio_upper
+    from earned
+    inner join main.clocks as clocks on clocks.clock = $clock
+    left join drawn as mean on mean.method = earned.method and mean.metric = 'expected_return'
+    left join drawn as ratio on ratio.method = earned.method and ratio.metric = 'sharpe'
+    order by earned.method
+"""
+# On the asset where a weighting stayed furthest behind the best strategy: how far, and how far it may.
+REGRETS_SQL = """
+    select
+        method, count(*) as assets, max(spans) as spans, max(regret) as regret,
+        arg_max(bound, (regret, symbol)) as bound
+    from main.weighting_regrets
+    where portfolio = $portfolio and decision_at = $at
+    group by method
+    order by method
+"""
 INTERVALS_SQL = """
     select
         kind, subject, metric, estimate, lower, upper, undefined, level, draws, block_length, observations,
         from_at, until_at
     from main.metric_intervals
     where clock = $clock and plan = $plan and asset_group = 'all' and known_at <= $at
-        and (kind = 'strategy' or subject = $portfolio)
+        and (kind = 'strategy' or subject = $portfolio or starts_with(subject, $portfolio || ': '))
     qualify row_number() over (partition by kind, subject, metric order by window_id desc) = 1
     order by kind, subject, metric
 """
@@ -96,4 +153,20 @@ SIGNALS_SQL = """
     qualify
         row_number() over (partition by records.signal, records.horizon order by records.window_id desc) = 1
     order by records.signal, records.horizon
+"""
+# What each detector says at the decision, and how often it changed its mind until then.
+REGIMES_SQL = """
+    select
+        said.detector, said.regime, said.risk_on_probability, said.neutral_probability,
+        said.risk_off_probability, flips.decisions, flips.flips_per_year
+    from main.regimes as said
+    left join main.regime_flips as flips using (clock, detector, decision_at)
+    where said.clock = $clock and said.decision_at = $at
+    order by said.detector
+"""
+AGREEMENT_SQL = """
+    select detector, other_detector, agreement
+    from main.regime_agreement
+    where clock = $clock and decision_at = $at
+    order by detector, other_detector
 """

@@ -133,6 +133,7 @@ def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]")
         ("allocator", policy.allocator, "python_steps.allocators"),
         ("covariance", policy.covariance, "python_steps.covariances"),
         ("detector", policy.detector, "python_steps.regimes"),
+        ("weights.method", policy.weights.method, "python_steps.weightings"),
     ):
         known = sorted(plugins.discover(package))
         if name not in known:

@@ -13,10 +13,14 @@ import yaml
 
 from flows.absences import CHANCES_SQL, REJECTED_SQL, STAGES_SQL
 from flows.evaluation_rows import (
+    AGREEMENT_SQL,
     COSTS_SQL,
+    ENSEMBLES_SQL,
     INTERVALS_SQL,
     PLAN_SQL,
     RECORDS_SQL,
+    REGIMES_SQL,
+    REGRETS_SQL,
     SCENARIOS_SQL,
     SIGNALS_SQL,
     UNIVERSE_SQL,
@@ -43,9 +47,9 @@ class Evidence:
 
     `past`: decision_at, net_return, cost, nav, drawdown, turnover, is_active (something risky was held),
     is_live (not made in hindsight), in order of decision_at. `chances`, `rejected` and `stages` are those of
-    flows/absences.py; `scenarios`, `intervals`, `records`, `signals`, `costs`, `plan` and `universe` those of
-    flows/evaluation_rows.py. The other frames hold the rows of the decision, in order of their key. Nothing
-    here was known after the decision, so a later landing changes no file of it.
+    flows/absences.py; `scenarios`, `intervals`, `records`, `signals`, `regimes`, `agreement`, `costs`, `plan`
+    and `universe` those of flows/evaluation_rows.py. The other frames hold the rows of the decision, in order
+    of their key. Nothing here was known after the decision, so a later landing changes no file of it.
     """
 
     portfolio: str
@@ -59,14 +63,19 @@ class Evidence:
     stops: pd.DataFrame  # the rows of stop_conditions
     excluded: dict[str, str]  # why, by symbol left out for its data
     overfit: pd.DataFrame  # the rows of overfit_metrics
+    checks: pd.DataFrame  # the rows of reality_checks
     past: pd.DataFrame
     chances: pd.DataFrame  # what each asset had on its way to a weight
     rejected: pd.DataFrame  # strategies not let in, nearest first
     stages: pd.DataFrame  # the waterfall, summed over each class
     scenarios: pd.DataFrame  # what the portfolio would have earned otherwise
+    ensembles: pd.DataFrame  # what each way to weigh strategies would have earned
+    regrets: pd.DataFrame  # how far behind the best strategy those stayed that promise a bound
     intervals: pd.DataFrame  # the newest of the portfolio and of each strategy
     records: pd.DataFrame  # the newest test record of each strategy, plan and scenario
     signals: pd.DataFrame  # the newest record of each signal and horizon
+    regimes: pd.DataFrame  # what each detector says, and how often it changed its mind
+    agreement: pd.DataFrame  # how often each two of them said the same
     costs: pd.DataFrame  # one way, by class
     plan: dict[str, Any]  # the row of walk_forward_plans
     universe: pd.DataFrame  # every asset that the portfolio could hold so far
@@ -96,14 +105,19 @@ def gather(
         stops=_rows(con, STOPS_SQL, portfolio, at),
         excluded=_rows(con, EXCLUDED_SQL, portfolio, at).set_index("symbol").reason.to_dict(),
         overfit=_rows(con, OVERFIT_SQL, portfolio, at),
+        checks=_rows(con, CHECKS_SQL, portfolio, at),
         past=_rows(con, PAST_SQL, portfolio, at),
         chances=_rows(con, CHANCES_SQL, portfolio, at),
         rejected=_rows(con, REJECTED_SQL, portfolio, at),
         stages=_rows(con, STAGES_SQL, portfolio, at),
         scenarios=_rows(con, SCENARIOS_SQL, portfolio, at),
+        ensembles=_rows(con, ENSEMBLES_SQL, portfolio, at),
+        regrets=_rows(con, REGRETS_SQL, portfolio, at),
         intervals=_rows(con, INTERVALS_SQL, portfolio, at, **clock, **plan),
         records=con.execute(RECORDS_SQL, {"at": at} | clock).df(),
         signals=con.execute(SIGNALS_SQL, {"at": at} | clock | plan).df(),
+        regimes=con.execute(REGIMES_SQL, {"at": at} | clock).df(),
+        agreement=con.execute(AGREEMENT_SQL, {"at": at} | clock).df(),
         costs=con.execute(COSTS_SQL, clock).df(),
         plan=con.execute(PLAN_SQL, plan).df().iloc[0].to_dict(),
         universe=_rows(con, UNIVERSE_SQL, portfolio, at),
@@ -283,6 +297,9 @@ EXCLUDED_SQL = """
 """
 OVERFIT_SQL = """
     select * from main.overfit_metrics where portfolio = $portfolio and decision_at = $at order by strategy
+"""
+CHECKS_SQL = """
+    select * from main.reality_checks where portfolio = $portfolio and decision_at = $at order by benchmark
 """
 PAST_SQL = """
     select

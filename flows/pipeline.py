@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from flows.dbt import Dbt
-from python_steps import warehouse
+from python_steps import plugins, warehouse
 from python_steps.policy import Policy
 
 if TYPE_CHECKING:
@@ -28,8 +28,19 @@ BELIEVED = (
     "strategy_weights",
     "expected_returns",
     "confidences",
+    "reality_checks",
+    "forecast_reliability",
+    "ensemble_exposures",
+    "ensemble_weights",
+    "weighting_regrets",
 )
-ALLOCATED = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
+ALLOCATED = (
+    "target_exposures",
+    "weight_waterfall",
+    "allocation_log",
+    "stop_conditions",
+    "ablated_weights",
+)
 MEASURED = ("metric_intervals",)
 OF_WINDOWS = {
     "fitted_models": ["window_id"],
@@ -38,7 +49,10 @@ OF_WINDOWS = {
 }
 DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 # Models that no decision reads: the evidence for people.
-EVIDENCE = ("path:models/monitoring", "group_decisions+", "delayed_bars+")
+EVIDENCE = (
+    *("path:models/monitoring", "group_decisions+", "delayed_bars+"),
+    *("gate_changes+", "strategy_agreement+", "spoken_regimes+", "ensemble_orders+"),
+)
 
 Note = Callable[..., Any]
 
@@ -115,9 +129,13 @@ def new_decisions(run: Run) -> pd.DataFrame:
 
 
 def learn(run: Run) -> None:
-    """Fit each learner in its plan, in the windows whose forecasts are not complete; filter the regimes."""
-    from python_steps.detect_regimes import detect_all
+    """Fit each learner in its plan, in the windows whose forecasts are not complete; filter the regimes.
 
+    Raises UnknownPlugin for a detector that no file has.
+    """
+    from python_steps.detect_regimes import DETECTORS, detect_all
+
+    plugins.load(DETECTORS, run.policy.detector)  # an unknown one is refused before anything is fitted
     clock = run.policy.clock
     with _connected(run) as con:
         read = _reader(con)
@@ -257,6 +275,7 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
             fitted=frozenset(strategies.loc[strategies["kind"] == "learner", "strategy"]),
             variant_of=dict(strategies.dropna(subset="variant_of")[["strategy", "variant_of"]].to_numpy()),
             past_weights=read("steps.strategy_weights", lambda t: t.portfolio == run.portfolio),
+            past_ensembles=read("steps.ensemble_weights", lambda t: t.portfolio == run.portfolio),
         )
         for table, rows in judge(inputs, run.policy, run.portfolio, run.run_id, per_year, trials).items():
             warehouse.write(con, f"steps.{table}", rows)
@@ -304,7 +323,7 @@ def allocate(run: Run, decisions: pd.DataFrame) -> None:
 def bootstrap(run: Run) -> int:
     """Draw the intervals of every record that has none yet, and return how many rows that made."""
     from python_steps.bootstrap_intervals import bootstrap as draw
-    from python_steps.bootstrap_intervals import portfolio_records, strategy_records
+    from python_steps.bootstrap_intervals import ensemble_records, portfolio_records, strategy_records
 
     clock, plan = run.policy.clock, run.policy.plan
     with _connected(run) as con:
@@ -322,8 +341,14 @@ def bootstrap(run: Run) -> int:
             windows[windows["is_disjoint"]],
         )
         returns = read("portfolio_returns", lambda t: t.portfolio == run.portfolio)
+        ensembles = ensemble_records(
+            read("ensemble_returns", lambda t: t.portfolio == run.portfolio),
+            windows[windows["is_disjoint"]],
+            run.portfolio,
+            run.policy.weights.method,
+        )
         rows = draw(
-            chain(records, portfolio_records(returns, windows, run.portfolio)),
+            chain(records, portfolio_records(returns, windows, run.portfolio), ensembles),
             read("steps.metric_intervals", lambda t: (t.clock == clock) & (t.plan == plan)),
             clock=clock,
             plan=plan,

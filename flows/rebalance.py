@@ -162,7 +162,8 @@ def forget(run: pipeline.Run) -> None:
                 f"delete from steps.{table} where portfolio = $portfolio", {"portfolio": run.portfolio}
             )
         con.execute(
-            "delete from steps.metric_intervals where kind = 'portfolio' and subject = $portfolio",
+            "delete from steps.metric_intervals where (kind = 'portfolio' and subject = $portfolio)"
+            " or (kind = 'ensemble' and starts_with(subject, $portfolio || ': '))",
             {"portfolio": run.portfolio},
         )
     finally:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,9 +57,12 @@ def replay(*, portfolio: str, decision_at: dt.datetime, warehouse: Path) -> Repl
         run = _as_it_was(file, published(warehouse), told["run"])
         pipeline.compute(run, dbt, lambda *_, **__: None, is_tested=False)
         again = _gathered(file.parent, name, decision_at)
+    divergence = _divergence(told["readings"], again["readings"])
     differences = _differences(told["rows"], again["rows"]) + [
         f"{name}: other bytes" for name, content in told["files"].items() if content != again["files"][name]
     ]
+    if divergence != 0:
+        differences.append(f"readings: signals differ by up to {divergence:g}")
     made_with = (told["run"]["code_version"], told["run"]["lock_hash"])
     return ReplayResult(
         portfolio=name,
@@ -66,6 +70,7 @@ def replay(*, portfolio: str, decision_at: dt.datetime, warehouse: Path) -> Repl
         is_same=not differences,
         is_proof=made_with == (code_version(), lock_hash()),
         rows_compared=sum(len(rows) for rows in told["rows"].values()),
+        signal_divergence=divergence,
         differences=differences,
     )
 
@@ -90,11 +95,12 @@ def _told(folder: Path, portfolio: str, decision_at: dt.datetime) -> dict[str, A
 
 
 def _gathered(folder: Path, portfolio: str, decision_at: dt.datetime) -> dict[str, Any]:
-    """Files and rows of a decision; doubles as the shortest text that reads back to their bits."""
+    """Files, rows and signals of a decision; doubles as the shortest text that reads back to their bits."""
     con = outputs.open_published(folder)
     try:
         files = outputs.render(outputs.gather(con, portfolio, decision_at))
-        return {"files": files, "rows": {t: _rows(con, t, portfolio, decision_at) for t in pipeline.DECIDED}}
+        rows = {table: _rows(con, table, portfolio, decision_at) for table in pipeline.DECIDED}
+        return {"files": files, "rows": rows, "readings": _readings(con, portfolio, decision_at)}
     finally:
         con.close()
 
@@ -107,6 +113,35 @@ def _rows(
         where portfolio = $portfolio and decision_at = $decision_at
     """
     return set(con.execute(query, {"portfolio": portfolio, "decision_at": decision_at}).fetchall())
+
+
+def _readings(
+    con: "duckdb.DuckDBPyConnection", portfolio: str, decision_at: dt.datetime
+) -> dict[tuple[str, str], float]:
+    """What each signal said at a decision of each asset that could be held then.
+
+    An asset that was landed later, with its past, has readings of that day too, which no decision read.
+    """
+    query = """
+        select readings.signal, readings.symbol, readings.value
+        from main.readings as readings
+        inner join main.decisions as decisions
+            on decisions.clock = readings.clock and decisions.decision_at = readings.decision_at
+        inner join steps.target_exposures as exposures
+            on exposures.portfolio = decisions.portfolio
+            and exposures.decision_at = decisions.decision_at
+            and exposures.symbol = readings.symbol
+        where decisions.portfolio = $portfolio and readings.decision_at = $decision_at
+    """
+    rows = con.execute(query, {"portfolio": portfolio, "decision_at": decision_at}).fetchall()
+    return {(signal, symbol): value for signal, symbol, value in rows}
+
+
+def _divergence(told: dict[tuple[str, str], float], again: dict[tuple[str, str], float]) -> float:
+    """The most by which a signal differs in the replay, infinite where one side has none; it must be 0."""
+    if told.keys() != again.keys():
+        return math.inf
+    return max((abs(told[key] - again[key]) for key in told), default=0.0)
 
 
 def _as_it_was(file: Path, source: Path, told: dict[str, Any]) -> pipeline.Run:

@@ -138,4 +138,5 @@ class ReplayResult:
     is_same: bool
     is_proof: bool
     rows_compared: int
+    signal_divergence: float
     differences: list[str] = field(default_factory=list)

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from flows.outputs import Evidence, annual_sharpe, max_drawdown, overall, sortino, stamp, win_rate
+from python_steps.belief_warnings import warnings
+from python_steps.bootstrap_intervals import yardsticks
 
 DIGITS = 4
 DAYS_PER_YEAR = 365.25
@@ -28,6 +30,7 @@ OVERFIT = {
     "cv_stability": "fewer than two test spans with a Sharpe are known",
     "regime_consistency": "fewer than two regimes with 30 returns",
 }
+REGIMES = ("risk_on", "neutral", "risk_off")
 HORIZON = 5  # decisions ahead at which signals are judged first, as learners are
 METHOD = "stationary block bootstrap (Politis and Romano 1994), percentiles"
 
@@ -41,8 +44,6 @@ class Undefined:
 
 def validation_document(evidence: Evidence) -> dict[str, Any]:
     """The whole report; the first four keys have the shape of the specification."""
-    from python_steps import weigh_strategies  # heavy, and not needed to show exposures
-
     past = evidence.past
     sections = {
         "generated_at": stamp(evidence.as_of),
@@ -50,13 +51,15 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         "overfit_metrics": {
             name: _defined(overall(evidence.overfit, name), reason) for name, reason in OVERFIT.items()
         },
-        "warnings": list(weigh_strategies.warnings(evidence.overfit, evidence.policy)),
+        "warnings": warnings(evidence.overfit, evidence.checks, evidence.policy),
         "basis": _basis(evidence),
         "intervals": portfolio_intervals(evidence),
         "scenarios": scenarios(evidence),
+        "weightings": weightings(evidence),
         "plans": _plans(evidence),
         "strategies": _strategies(evidence),
         "signals": _signals(evidence),
+        "regimes": _regimes(evidence),
         "data": _data(evidence),
     }
     undefined = {".".join(path): found.reason for path, found in _undefined(sections, ())}
@@ -98,6 +101,54 @@ def portfolio_intervals(evidence: Evidence) -> dict[str, Any]:
         name: _bounds(found.loc[metric]) if metric in found.index else Undefined("no record is closed yet")
         for name, metric in names.items()
     }
+
+
+def weightings(evidence: Evidence) -> Any:
+    """Each way to weigh strategies, judged after its decisions, and how it differs from its yardstick.
+
+    All over the decisions since the one in force first held something.
+    """
+    in_force, rows = evidence.policy.weights.method, evidence.ensembles
+    begun = rows.loc[(rows["method"] == in_force) & rows["is_active"], "decision_at"].min()
+    rows = rows[rows["decision_at"] >= begun]
+    if rows.empty:
+        return Undefined(f"{in_force} has not held anything of which the profit is known")
+    against = yardsticks(rows["method"].unique(), in_force)
+    found = {}
+    for method, periods in rows.groupby("method"):
+        said = _rounded(results(periods, evidence.decisions_per_year))
+        said["cost"] = _rounded_number(math.fsum(periods["cost"]))
+        if method in against:
+            said |= _difference(evidence, str(method), against[str(method)])
+        found[str(method)] = said
+    span = rows["decision_at"].drop_duplicates().sort_values()
+    regrets = evidence.regrets.set_index("method").to_dict("index")
+    return {
+        "in_force": in_force,
+        "span": _span(span) | {"decisions": len(span)},
+        "methods": found,
+        "regrets": {
+            str(method): {name: _plain_or_rounded(value) for name, value in row.items()}
+            for method, row in regrets.items()
+        },
+    }
+
+
+def _difference(evidence: Evidence, method: str, yardstick: str) -> dict[str, Any]:
+    """The paired intervals of what a method earned beyond its yardstick, a decision and for its risk."""
+    drawn = evidence.intervals[evidence.intervals["kind"] == "ensemble"].set_index(["subject", "metric"])
+    subject, said = f"{evidence.portfolio}: {method} - {yardstick}", {"compared_with": yardstick}
+    names = {"net_return_beyond": "expected_return", "information_ratio": "sharpe"}
+    return said | {
+        name: _bounds(drawn.loc[(subject, metric)])
+        if (subject, metric) in drawn.index
+        else Undefined("no record is closed yet")
+        for name, metric in names.items()
+    }
+
+
+def _plain_or_rounded(value: Any) -> Any:
+    return _rounded_number(value) if isinstance(value, float) else _plain(value)
 
 
 def _basis(evidence: Evidence) -> dict[str, Any]:
@@ -202,6 +253,30 @@ def _signal(record: Any, decay: pd.DataFrame) -> dict[str, Any]:
         "turnover": _defined(_rounded_number(record.turnover), "no reading of two decisions in a row"),
         "most_alike": Undefined("no other signal differs beside it") if is_alone else alike,
     }
+
+
+def _regimes(evidence: Evidence) -> dict[str, Any]:
+    """What each detector says, how often it changed its mind and how often the others said the same."""
+    found: dict[str, Any] = {"decides": evidence.policy.detector}
+    few = Undefined("fewer than two decisions at which it knew anything")
+    for said in evidence.regimes.itertuples():
+        chances = {name: _rounded_number(getattr(said, f"{name}_probability")) for name in REGIMES}
+        flips = _rounded_number(said.flips_per_year)
+        found[str(said.detector)] = {
+            "regime": said.regime,
+            "probabilities": chances,
+            "flips_per_year": few if flips is None else flips,
+            "agreement": _agreement(evidence.agreement, str(said.detector)),
+        }
+    return found
+
+
+def _agreement(pairs: pd.DataFrame, detector: str) -> dict[str, float | None]:
+    """Share of decisions at which each other detector said the same; each pair stands once."""
+    turned = pairs.rename(columns={"detector": "other_detector", "other_detector": "detector"})
+    both = pd.concat([pairs, turned[pairs.columns]])
+    mine = both[both["detector"] == detector].sort_values("other_detector")
+    return {str(row.other_detector): _rounded_number(row.agreement) for row in mine.itertuples()}
 
 
 def _data(evidence: Evidence) -> dict[str, Any]:

@@ -5,7 +5,7 @@ allocator, and bring its answer under the limits, smoothed, changed by no more t
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import pandas as pd
 from python_steps import limits, plugins
 from python_steps.allocation_answer import (
     Estimator,
+    Risk,
     Situation,
     answer,
     no_value,
@@ -82,7 +83,7 @@ class World:
 def allocate(
     inputs: AllocationInputs, policy: Policy, portfolio: str, run_id: str, decisions_per_year: float
 ) -> dict[str, pd.DataFrame]:
-    """Rows of target_exposures, weight_waterfall, allocation_log and stop_conditions, by table name.
+    """Rows of the five tables that allocation_rows.py names, keyed by them.
 
     One set of rows for each of `inputs.decisions`, in the columns of sources.yml; nothing of `past` is
     repeated. Raises plugins.UnknownPlugin for an allocator or covariance that no file has, ValueError
@@ -170,6 +171,7 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
         wanted, now.symbols, now.classes, returns, risk.covariance, risk.measured, world.decisions_per_year
     )
     said = answer(now, risk, bounds, wanted, world.allocator) if book.is_sound() else no_value(now)
+    ablated = _without_views(now, returns, risk, bounds, world)
     mixed = smoothed(said.raw, now.previous, wanted)
     allowed = project(mixed, now.previous, bounds, now.excluded, now.barred)
     final = stopped(allowed.weights, now.previous, verdicts)
@@ -179,6 +181,7 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
         at=decision.at,
         symbols=now.symbols,
         stages=(said.risk_based, said.views, said.raw, mixed, allowed.weights, final),
+        ablated=ablated,
         previous=now.previous,
         held_units=[book.held.get(symbol, 0.0) for symbol in now.symbols],
         target_units=list(targets.values()),
@@ -200,6 +203,33 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
         confidence=now.confidence,
         verdicts=verdicts,
     )
+
+
+def _without_views(
+    now: Situation, returns: np.ndarray, risk: Risk, bounds: limits.Limits, world: World
+) -> np.ndarray:
+    """What a risk-based allocator would say, under the same limits, of every asset as if its view were sure.
+
+    It stands beside the answer, and nothing is held by it; what is held does not count in it either. Zeros
+    from an allocator that needs views.
+    """
+    nothing = np.zeros(len(now.symbols))
+    if not getattr(world.allocator, "IS_RISK_BASED", False):
+        return nothing
+    sure = replace(now, view=nothing + 1, error=nothing, shrunk=nothing + 1, previous=nothing)
+    if risk.problem is None and not risk.measured.any():
+        risk = risk_of(returns, world.estimate, sure)
+        bounds = limits.build(
+            world.policy,
+            now.symbols,
+            now.classes,
+            returns,
+            risk.covariance,
+            risk.measured,
+            world.decisions_per_year,
+        )
+    said = answer(sure, risk, bounds, world.policy, world.allocator)
+    return said.raw if said.status == "solved" else nothing
 
 
 def _settle(decision: Decision, world: World, state: State, over: dict[str, float]) -> Settlement:

@@ -1,4 +1,4 @@
-"""Decisions as rows of the four step tables, in the columns of sources.yml."""
+"""Decisions as rows of the five step tables, in the columns of sources.yml."""
 
 import json
 import math
@@ -23,12 +23,14 @@ Columns = dict[str, list[Any]]
 class Decided:
     """One decision made. Arrays and lists are in the order of `symbols`, without CASH.
 
-    `stages` are weights after each of STAGES; `cash` is held money; `risk` is volatility per decision.
+    `stages` are weights after each of STAGES, `ablated` those of the allocator without views; `cash` is held
+    money; `risk` is volatility per decision.
     """
 
     at: int
     symbols: list[str]
     stages: tuple[np.ndarray, ...]
+    ablated: np.ndarray
     previous: np.ndarray
     held_units: list[float]
     target_units: list[float]
@@ -62,6 +64,7 @@ class Rows:
     waterfall: Columns = field(default_factory=dict)
     log: Columns = field(default_factory=dict)
     conditions: Columns = field(default_factory=dict)
+    ablated: Columns = field(default_factory=dict)
 
     def add(self, decided: Decided) -> None:
         """Append the rows of one decision."""
@@ -69,14 +72,18 @@ class Rows:
         self._add_waterfall(decided)
         self._add_log(decided)
         self._add_conditions(decided)
+        weights = decided.ablated.tolist()
+        names = ["without_views"] * len(weights)
+        self._extend(self.ablated, decided.at, method=names, symbol=decided.symbols, weight=weights)
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The four tables, sorted by decision and key."""
+        """The five tables, sorted by decision and key."""
         return {
             "target_exposures": _frame(self.exposures, EXPOSURES),
             "weight_waterfall": _frame(self.waterfall, WATERFALL),
             "allocation_log": _frame(self.log, LOG),
             "stop_conditions": _frame(self.conditions, CONDITIONS),
+            "ablated_weights": _frame(self.ablated, ABLATED),
         }
 
     def _add_exposures(self, decided: Decided) -> None:
@@ -186,6 +193,7 @@ WATERFALL = _typed(
     stage="text",
     stage_number="int64",
 )
+ABLATED = _typed("method", "symbol", "weight", method="text", symbol="text")
 LOG = _typed(
     *("allocator", "status", "fallback_mode", "reason", "binding", "conflicts"),
     *("volatility", "var_95", "es_95", "turnover", "gross_return", "cost", "net_return"),

@@ -6,20 +6,25 @@ from typing import NamedTuple
 import numpy as np
 
 from python_steps import sharpe
+from python_steps.belief_confidence import Confidence, Forecaster
 from python_steps.belief_gates import first_variants, reasons
 from python_steps.belief_inputs import Study
-from python_steps.belief_records import Record, Spans, by_window, record_of, spans_at, sum_assets, whole_net
+from python_steps.belief_records import Record, Spans, by_window, record_of, spans_at, sum_assets
 from python_steps.belief_replicates import replicates
+from python_steps.dependence import effective_observations
 from python_steps.policy import Policy
-from python_steps.strategy_weighting import score
+from python_steps.reality_check import RealityCheck, check
+from python_steps.strategy_weighting import in_regime, score
+from python_steps.weightings import Shown
 
 Array = np.ndarray
 
 DSR, LUCK_DSR, PBO = 4, 6, 7  # places in OVERFIT
 OVERFIT = [
     "train_test_gap", "cv_stability", "regime_consistency", "psr", "dsr", "dsr_effective", "luck_dsr", "pbo",
-    "min_track_record", "effective_trials",
+    "min_track_record", "effective_trials", "min_backtest_length", "observations", "effective_observations",
 ]  # fmt: skip
+CASH, ALWAYS_LONG = "cash", "always_long"  # what the whole set has to beat; the second is a strategy of it
 
 
 class Evidence(NamedTuple):
@@ -33,10 +38,11 @@ class Evidence(NamedTuple):
     expected_net: Array
     windows: Array
     negative: Array
-    score: Array
+    shown: Shown
     expected_return: Array
     overfit: Array
-    confidence: tuple[float, float, float]
+    checks: list[RealityCheck]
+    confidence: Confidence
     replicates: Array
 
 
@@ -54,18 +60,20 @@ class Judge:
     def __init__(self, study: Study, policy: Policy, decisions_per_year: float, trials: int) -> None:
         self.study, self.policy, self.per_year, self.trials = study, policy, decisions_per_year, trials
         self.key: tuple[bytes, bytes] | None = None
-        self.evidence: Evidence
-        self.forecasts: dict[int, Array] = {}
+        self.by_regime: dict[str, Evidence] = {}
+        self.forecaster = Forecaster(study, policy, decisions_per_year)
 
     def at(self, instant: int, weights: Array) -> Evidence:
         """Evidence from what is known at `instant`; `weights` (S by A by D) are those in force before."""
         spans = spans_at(self.study, instant)
         key = (spans.pairs.tobytes(), spans.groups.tobytes())
         if key != self.key:
-            self.key, self.evidence = key, self._judge(spans, weights)
-        return self.evidence
+            self.key, self.by_regime = key, self._judge(spans, weights)
+        regime = str(self.study.regime[np.searchsorted(self.study.instants, instant)])
+        return self.by_regime.get(regime, self.by_regime[""])
 
-    def _judge(self, spans: Spans, weights: Array) -> Evidence:
+    def _judge(self, spans: Spans, weights: Array) -> dict[str, Evidence]:
+        """Evidence from these spans, by the regime of the decision, and under '' whatever that is."""
         record = record_of(self.study, spans)
         found = sharpe.moments(record.net, record.has)
         error = sharpe.sharpe_error(found.sharpe, found.observations, found.skew, found.kurtosis)
@@ -79,14 +87,20 @@ class Judge:
         counts = judged((np.isfinite(record.window_mean)).sum(axis=2))
         negative = judged((record.window_mean < 0).sum(axis=2))
         root = math.sqrt(self.per_year)
-        scores = score(
-            judged(found.sharpe) * root,
-            judged(error) * root,
-            judged(record.turnover) * self.per_year / 12,
-            -drawdown,
-            judged(record.stability),
-            self.policy.score,
-        )
+        turnover, stability = judged(record.turnover) * self.per_year / 12, judged(record.stability)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = judged((found.mean / found.sharpe) ** 2)
+        t_values = record.window_sharpe * math.sqrt(self._span())
+        t_values = np.where(np.isfinite(record.window_mean) & np.isnan(t_values), 0.0, t_values)
+        earned_in = np.take_along_axis(t_values, unit[..., None], axis=1).transpose(1, 0, 2)
+
+        def shown(ratio: Array, its_error: Array) -> Shown:
+            """What is shown with this Sharpe and its error, per decision."""
+            annual, annual_error = judged(ratio) * root, judged(its_error) * root
+            scores = score(annual, annual_error, turnover, -drawdown, stability, self.policy.score)
+            return Shown(scores.T, annual.T, annual_error.T, variance.T, earned_in)
+
+        whole = shown(found.sharpe, error)
         size = record.size.sum(axis=2)
         earned = np.where(size > 0, record.gross.sum(axis=2) / np.where(size > 0, size, 1.0), np.nan)
         trades, expected_net = judged(record.trades), judged(found.mean)
@@ -98,11 +112,11 @@ class Judge:
             expected_net,
             counts,
             negative,
-            scores,
+            whole.score.T,
             overfit[:-1, LUCK_DSR],
         )
         adopted = reason == "adopted"
-        return Evidence(
+        evidence = Evidence(
             adopted=adopted.T,
             reason=reason.T,
             is_pooled=is_pooled.T,
@@ -111,12 +125,33 @@ class Judge:
             expected_net=expected_net.T,
             windows=counts.T,
             negative=negative.T,
-            score=scores.T,
+            shown=whole,
             expected_return=judged(earned).T,
             overfit=overfit,
+            checks=self._checks(record),
             confidence=confidence,
             replicates=replicates(self.study, record, unit, adopted, self.policy.seed),
         )
+        by_regime = self._by_regime(record, found.sharpe, error)
+        return {"": evidence} | {
+            regime: evidence._replace(shown=shown(*both)) for regime, both in by_regime.items()
+        }
+
+    def _by_regime(self, record: Record, whole: Array, error: Array) -> dict[str, tuple[Array, Array]]:
+        """Sharpe and error of each strategy and unit in each regime; none unless the policy asks for it."""
+        prior, labels = self.policy.score.regime_prior, self.study.regime[record.columns]
+        if prior is None:
+            return {}
+        found = {}
+        for regime in np.unique(labels[labels != ""]):
+            own = sharpe.moments(record.net, record.has & (labels == regime))
+            own_error = sharpe.sharpe_error(own.sharpe, own.observations, own.skew, own.kurtosis)
+            found[str(regime)] = in_regime(whole, error, own.sharpe, own_error, own.observations, prior)
+        return found
+
+    def _span(self) -> int:
+        """Decisions of a test span; all are laid out alike, and a record means that the first one is over."""
+        return max(1, int((self.study.window_of == 0).sum()))
 
     def _judged_on(self, record: Record) -> tuple[Array, Array]:
         """The unit each strategy and asset is judged on: itself, or its class where it traded too little."""
@@ -126,7 +161,7 @@ class Judge:
 
     def _overfit(
         self, record: Record, spans: Spans, found: sharpe.Moments, weights: Array
-    ) -> tuple[Array, tuple[float, float, float]]:
+    ) -> tuple[Array, Confidence]:
         """Columns OVERFIT for each strategy and last for the whole set; and the confidence.
 
         A strategy stands on its mean net return over all assets. The row of the whole set stands on the
@@ -140,21 +175,41 @@ class Judge:
         overfit[:-1, 0] = [self._gap(s, spans) for s in range(len(series))]
         is_there = record.has[:, -1].any(axis=0)
         overfit[-1, PBO] = sharpe.cscv_pbo(np.ascontiguousarray(record.net[:, -1, is_there].T))
-        return overfit, self._confidence(record, spans, ensemble, overfit[-1])
+        evidence = float(overfit[-1, DSR] * (1 - overfit[-1, PBO]))
+        return overfit, self.forecaster.confidence(spans, ensemble, evidence)
+
+    def _checks(self, record: Record) -> list[RealityCheck]:
+        """Whether the best of the set beats cash, and being always in, by more than luck.
+
+        A strategy counts as the benchmark where it has no record of its own.
+        """
+        net, has, names = record.net[:, -1], record.has[:, -1], self.study.strategies
+        there = has.any(axis=0)
+        found = [check(net[:, there], names, CASH, self.policy.seed)]
+        if ALWAYS_LONG in names:
+            passive = names.index(ALWAYS_LONG)
+            gains = np.where(has & has[passive], net - net[passive], 0.0)
+            found.append(check(gains[:, there], names, ALWAYS_LONG, self.policy.seed))
+        return found
 
     def _hurdles(self, record: Record, found: sharpe.Moments) -> Hurdles:
         """What the best of the trials would show by luck, from the strategies' records on the whole set."""
         whole = sharpe.Moments(*(values[:, -1] for values in found))
         defined = whole.sharpe[np.isfinite(whole.sharpe)]
         variance = float(np.var(defined, ddof=1)) if len(defined) > 1 else float("nan")
-        errors = sharpe.sharpe_error(whole.sharpe, whole.observations, whole.skew, whole.kurtosis)
+        worth = [_worth(net, has) for net, has in zip(record.net[:, -1], record.has[:, -1], strict=True)]
+        errors = sharpe.sharpe_error(whole.sharpe, np.array(worth), whole.skew, whole.kurtosis)
         correlation = sharpe.mean_correlation(record.net[:, -1], record.has[:, -1])
         effective = sharpe.effective_trials(correlation, self.trials)
         return Hurdles(variance, sharpe.luck_variance(variance, errors), effective)
 
     def _evidence_row(self, record: Record, series: tuple[Array, Array], hurdles: Hurdles) -> list[float]:
-        """Columns OVERFIT of one series over the record's decisions; gap and PBO are left undefined."""
+        """Columns OVERFIT of one series over the record's decisions; gap and PBO are left undefined.
+
+        Probabilities count as many observations as there would be if none held on to what another held.
+        """
         net, has = series
+        worth = _worth(net, has)
         found = sharpe.moments(net, has)
         _, ratio, error, _ = by_window(net[None, None], has[None, None], self.study.window_of[record.columns])
         labels = self.study.regime[record.columns]
@@ -162,19 +217,22 @@ class Judge:
         shape = (found.skew, found.kurtosis)
 
         def deflated(variance: float, trials: int) -> float:
-            return float(sharpe.deflated_sharpe(found.sharpe, variance, trials, found.observations, *shape))
+            return float(sharpe.deflated_sharpe(found.sharpe, variance, trials, worth, *shape))
 
         return [
             float("nan"),
             float(sharpe.cv_stability(ratio[0, 0], error[0, 0])),
             sharpe.regime_consistency(net[is_labelled], labels[is_labelled]),
-            float(sharpe.probabilistic_sharpe(found.sharpe, 0.0, found.observations, *shape)),
+            float(sharpe.probabilistic_sharpe(found.sharpe, 0.0, worth, *shape)),
             deflated(hurdles.variance, self.trials),
             deflated(hurdles.variance, hurdles.effective_trials),
             deflated(hurdles.luck_variance, self.trials),
             float("nan"),
             float(sharpe.minimum_track_record(found.sharpe, 0.0, *shape)),
             float(hurdles.effective_trials),
+            float(sharpe.minimum_backtest_length(found.sharpe, self.trials)),
+            float(found.observations),
+            float(worth),
         ]
 
     def _gap(self, strategy: int, spans: Spans) -> float:
@@ -201,54 +259,10 @@ class Judge:
         everything = sum_assets(by_asset[None], self.study.groups[-1])[0]
         return everything / np.maximum(count, 1), count > 0
 
-    def _confidence(
-        self, record: Record, spans: Spans, ensemble: tuple[Array, Array], row: Array
-    ) -> tuple[float, float, float]:
-        """Confidence, raw and calibrated probability that the ensemble's next span is profitable.
 
-        Without a record of its own the raw probability is that of the prior, one half. Without a deflated
-        Sharpe or a PBO there is no evidence, and the confidence is 0.
-        """
-        raw = float(self._probability(*ensemble))
-        raw = raw if math.isfinite(raw) else 0.5
-        forecasts, came_true = self._resolved(record, spans)
-        calibrated = sharpe.calibrate(raw, forecasts, came_true)
-        evidence = float(row[DSR] * (1 - row[PBO]))
-        believed = calibrated if math.isfinite(calibrated) else raw
-        return min(believed, evidence) if math.isfinite(evidence) else 0.0, raw, calibrated
-
-    def _probability(self, net: Array, has: Array) -> Array:
-        """Probability that the next test span is profitable, from a record of net returns."""
-        found = sharpe.moments(net, has)
-        error = sharpe.sharpe_error(found.sharpe, found.observations, found.skew, found.kurtosis)
-        prior = self.policy.score.sharpe_deviation / math.sqrt(self.per_year)
-        # All test spans are laid out alike, and a record means that the first one is over.
-        span = max(1, int((self.study.window_of == 0).sum()))
-        return sharpe.profit_probability(found.sharpe, error, prior, span)
-
-    def _resolved(self, record: Record, spans: Spans) -> tuple[Array, Array]:
-        """Forecasts made for each strategy at the start of each span known by now, and whether it made money.
-
-        A strategy without a record then, or that never moved in the span, made no forecast.
-        """
-        forecasts, came_true = [], []
-        for place, window in enumerate(record.known_windows):
-            if not spans.groups[-1, window]:
-                continue
-            forecast = self._forecast(int(window))
-            is_scored = np.isfinite(forecast) & np.isfinite(record.window_sharpe[:, -1, place])
-            forecasts.append(forecast[is_scored])
-            came_true.append(record.window_mean[is_scored, -1, place] > 0)
-        if not forecasts:
-            return np.empty(0), np.empty(0)
-        return np.concatenate(forecasts), np.concatenate(came_true)
-
-    def _forecast(self, window: int) -> Array:
-        """Probability of a profitable span for each strategy, as it was known when the span began."""
-        if window not in self.forecasts:
-            spans = spans_at(self.study, int(self.study.test_from[window]))
-            self.forecasts[window] = self._probability(*whole_net(self.study, spans))
-        return self.forecasts[window]
+def _worth(net: Array, has: Array) -> Array:
+    """Independent observations that a series is worth, where it has any."""
+    return np.array(effective_observations(net[has]))
 
 
 def _mean(values: Array) -> float:

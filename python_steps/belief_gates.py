@@ -72,5 +72,5 @@ def _expected(value: float) -> str:
 
 def _deflated(value: float, least: float) -> str:
     if math.isfinite(value):
-        return f"deflated Sharpe {value:.3f} < {least:.3f}"
-    return "deflated Sharpe undefined"
+        return f"luck-deflated Sharpe {value:.3f} < {least:.3f}"
+    return "luck-deflated Sharpe undefined"

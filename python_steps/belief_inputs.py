@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +22,8 @@ class WeighInputs:
     windows (walk_forward_windows), window_metrics, regimes (of the policy's detector). fitted: names of the
     strategies that were fitted. variant_of: by variant, the strategy it is one of. past_weights:
     steps.strategy_weights of all earlier decisions of the portfolio, empty where there are none; it carries
-    the smoothing, and the ensemble's own record, from one run to the next.
+    the smoothing, and the ensemble's own record, from one run to the next. past_ensembles:
+    steps.ensemble_weights likewise, which carries the smoothing of every ensemble.
     """
 
     decisions: pd.DataFrame
@@ -35,6 +36,7 @@ class WeighInputs:
     fitted: frozenset[str]
     variant_of: Mapping[str, str]
     past_weights: pd.DataFrame
+    past_ensembles: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 class Study(NamedTuple):
@@ -210,3 +212,22 @@ def last_weights(weights: Array) -> Array:
     last = weights.shape[2] - 1 - np.argmax(is_there[:, ::-1], axis=1)
     found = weights[:, np.arange(weights.shape[1]), last].T
     return np.where(np.isfinite(found), found, 0.0)
+
+
+def last_ensembles(past: pd.DataFrame, weights: Array, study: Study, methods: list[str]) -> Array:
+    """Weights of each ensemble at the last decision that has any (methods by A by S), zeros where none has.
+
+    `past` is steps.ensemble_weights; `weights` (S by A by D), of the one in force, say which decision it is.
+    """
+    found = np.zeros((len(methods), len(study.symbols), len(study.strategies)))
+    decided = np.flatnonzero(np.isfinite(weights).any(axis=(0, 1)))
+    if past.empty or not len(decided):
+        return found
+    last = past[(micros(past["decision_at"]) == study.instants[decided[-1]]) & past["method"].isin(methods)]
+    places = [
+        pd.Index(names, dtype="str").get_indexer(last[column].astype("str"))
+        for names, column in ((methods, "method"), (study.symbols, "symbol"), (study.strategies, "strategy"))
+    ]
+    is_here = np.logical_and.reduce([place >= 0 for place in places])
+    found[tuple(place[is_here] for place in places)] = last["weight"].to_numpy()[is_here]
+    return found

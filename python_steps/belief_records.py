@@ -70,13 +70,13 @@ def sum_assets(values: Array, assets: Array) -> Array:
     return whole
 
 
-def whole_net(study: Study, spans: Spans) -> tuple[Array, Array]:
-    """Mean net return over all assets, strategies by known test decisions, and where there is one."""
+def whole_net(study: Study, spans: Spans) -> tuple[Array, Array, Array]:
+    """Known test decisions, mean net return of strategies there over all assets, and where there is one."""
     columns, rows = _rows(study, spans)
     rows &= spans.groups[-1][study.window_of[columns]] & study.listed[:, columns]
     net = np.where(rows, np.take(study.net, columns, axis=2), 0.0)
     count = sum_assets(rows.astype(np.int64), study.groups[-1])
-    return sum_assets(net, study.groups[-1]) / np.maximum(count, 1), count > 0
+    return columns, sum_assets(net, study.groups[-1]) / np.maximum(count, 1), count > 0
 
 
 def record_of(study: Study, spans: Spans) -> Record:

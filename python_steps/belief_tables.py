@@ -1,12 +1,20 @@
 """Rows of the output tables, from what was believed at each decision."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from python_steps.belief_confidence import Bin, Confidence
+from python_steps.belief_ensembles import Regret
 from python_steps.belief_evidence import OVERFIT, Evidence
 from python_steps.belief_inputs import Study
+from python_steps.reality_check import RealityCheck
 
 Array = np.ndarray
+
+COLUMN_TYPES = {str: "str", str | None: "str", int: "int64", float: "float64", bool: "bool"}
 
 
 class Tables:
@@ -44,7 +52,7 @@ class Tables:
         """Rows of strategy_weights; `weights` (S by A by D) are those in force."""
         here = (self.strategy, self.asset, self.now[self.decision])
         return self._by_strategy(
-            score=self._believed("score", float),
+            score=self._stacked([evidence.shown.score for evidence in self.found], float),
             weight=weights[here],
             position=self.study.position[here],
             expected_return=self._believed("expected_return", float),
@@ -69,15 +77,75 @@ class Tables:
         columns["trials"] = np.full(len(decision), trials, dtype=np.int64)
         return self._frame(decision, columns)
 
+    def checks(self) -> pd.DataFrame:
+        """Rows of reality_checks."""
+        return self._listed([evidence.checks for evidence in self.found], RealityCheck)
+
     def confidences(self) -> pd.DataFrame:
         """Rows of confidences."""
-        believed = np.array([evidence.confidence for evidence in self.found]).reshape(-1, 3)[self.places]
-        names = ("confidence", "raw_probability", "calibrated_probability")
-        return self._frame(np.arange(len(self.wanted)), dict(zip(names, believed.T, strict=True)))
+        fields = Confidence._fields[:-1]
+        return self._listed([[evidence.confidence] for evidence in self.found], Confidence)[
+            ["portfolio", "decision_at", *fields, "known_at", "run_id"]
+        ]
+
+    def reliability(self) -> pd.DataFrame:
+        """Rows of forecast_reliability."""
+        return self._listed([evidence.confidence.bins for evidence in self.found], Bin)
+
+    def _listed(self, found: Sequence[Sequence[tuple]], kind: Any) -> pd.DataFrame:
+        """The rows that were found (named tuples of a kind), again at each decision at which they count."""
+        counts = np.array([len(rows) for rows in found], dtype=int)
+        starts = np.append(0, np.cumsum(counts))[:-1]
+        repeated = counts[self.places] if len(counts) else counts
+        decision = np.repeat(np.arange(len(self.wanted)), repeated)
+        within = np.arange(len(decision)) - np.repeat(np.cumsum(repeated) - repeated, repeated)
+        every = pd.DataFrame([row for rows in found for row in rows], columns=list(kind._fields))
+        every = every.astype(
+            {name: COLUMN_TYPES[of] for name, of in kind.__annotations__.items() if of in COLUMN_TYPES}
+        )
+        chosen = every.iloc[starts[self.places[decision]] + within] if len(decision) else every
+        return self._frame(decision, {name: chosen[name].reset_index(drop=True) for name in kind._fields})
 
     def _believed(self, field: str, kind: type) -> Array:
-        shape = (len(self.found), *self.is_there.shape[1:])
-        stacked = np.array([getattr(evidence, field) for evidence in self.found], dtype=kind).reshape(shape)
+        return self._stacked([getattr(evidence, field) for evidence in self.found], kind)
+
+    def ensembles(self, methods: list[str], exposures: list[Array]) -> pd.DataFrame:
+        """Rows of ensemble_exposures: what each method would hold (methods by assets) at each decision."""
+        shape = (len(self.wanted), len(methods), len(self.study.symbols))
+        stacked = np.array(exposures).reshape(shape)
+        is_there = np.broadcast_to(self.is_there.any(axis=2)[:, None], shape)
+        decision, method, asset = np.nonzero(is_there)
+        names = {"method": _text(methods, method), "symbol": _text(self.study.symbols, asset)}
+        return self._frame(decision, {**names, "exposure": stacked[is_there]})
+
+    def ensemble_weights(self, methods: list[str], weights: Array) -> pd.DataFrame:
+        """Rows of ensemble_weights (methods by A by S) above zero, at the last decision with positions."""
+        decided = np.flatnonzero(self.is_there.any(axis=(1, 2)))
+        method, asset, strategy = np.nonzero(weights > 0) if len(decided) else np.empty((3, 0), dtype=int)
+        last = np.full(len(method), decided[-1] if len(decided) else 0)
+        names = {
+            "method": _text(methods, method),
+            "symbol": _text(self.study.symbols, asset),
+            "strategy": _text(self.study.strategies, strategy),
+        }
+        return self._frame(last, {**names, "weight": weights[method, asset, strategy]})
+
+    def regrets(self, regrets: list[dict[str, Regret]]) -> pd.DataFrame:
+        """Rows of weighting_regrets, where at least two strategies are adopted."""
+        methods = sorted(regrets[0]) if regrets else []
+        stacked = np.array([[found[name] for name in methods] for found in regrets], dtype=float)
+        stacked = stacked.reshape(
+            len(self.wanted), len(methods), len(Regret._fields), len(self.study.symbols)
+        )
+        decision, method, asset = np.nonzero(stacked[:, :, 0] > 1)
+        names = {"method": _text(methods, method), "symbol": _text(self.study.symbols, asset)}
+        values = stacked[decision, method, :, asset].T
+        columns = dict(zip(Regret._fields, values, strict=True))
+        counts = {name: columns[name].astype(np.int64) for name in ("strategies", "spans")}
+        return self._frame(decision, {**names, **columns, **counts})
+
+    def _stacked(self, values: list[Array], kind: type) -> Array:
+        stacked = np.array(values, dtype=kind).reshape((len(self.found), *self.is_there.shape[1:]))
         return stacked[self.places[self.decision], self.asset, self.strategy]
 
     def _reasons(self) -> pd.Series:

@@ -1,29 +1,31 @@
 """How far what was earned could have come out otherwise: intervals by stationary block bootstrap.
 
 A record is a series of net returns per decision: of a strategy, the mean over a group's assets, in all
-disjoint test spans known up to a window; or of the portfolio, up to the start of a window's test span. It is
-closed when its last profit is known, so the row of a record is computed once and never changes. Draws are
+disjoint test spans known up to a window; or of the portfolio, up to the start of a window's test span; or of
+one way to weigh strategies less the one in force, decision by decision, so that what both share is gone. It
+is closed when its last profit is known, so the row of a record is computed once and never changes. Draws are
 seeded by the name of the record, so neither other records nor the order of runs change a bit.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from python_steps.belief_replicates import SHORTEST_BLOCK, name_key
+from python_steps.dependence import SHORTEST_RECORD, memory
 from python_steps.sharpe import sharpe
 
 Array = np.ndarray
 
 LEVEL = 0.95
 DRAWS = 500
-SHORTEST_RECORD = 30
 NO_MOVE = 1e-6  # of the record's deviation: what rounding leaves of a draw that never moves
 FEWEST_DEFINED = 0.9  # of the draws; an interval over fewer would leave out what it should show
 WHOLE = "all"
+ABLATED = {"without_views": "allocator"}  # compared with the allocator; all else with the weighting in force
 KEYS = ("clock", "plan", "kind", "subject", "asset_group", "window_id", "metric")
 
 
@@ -78,6 +80,38 @@ def portfolio_records(returns: pd.DataFrame, windows: pd.DataFrame, portfolio: s
             span = past["decision_at"].iloc[0], window.test_from, window.test_from
             net = past["net_return"].to_numpy(dtype=float)
             yield Record("portfolio", portfolio, WHOLE, int(window.window_id), *span, net)
+
+
+def ensemble_records(
+    returns: pd.DataFrame, windows: pd.DataFrame, portfolio: str, in_force: str
+) -> Iterator[Record]:
+    """Records of each ensemble's returns less those of its yardstick, to the start of each test span.
+
+    `returns`: method, decision_at, net_return, invested, known_at, of one portfolio. A decision counts once
+    its profits are known of all methods, and from where the yardstick first holds something. `windows` are
+    those whose test spans do not overlap.
+    """
+    net = returns.pivot_table("net_return", "decision_at", "method", aggfunc="first").sort_index()
+    known_at = returns.groupby("decision_at")["known_at"].max().sort_index()
+    held = returns[returns["invested"] > 0].groupby("method")["decision_at"].min()
+    for window in windows.sort_values("test_from").itertuples():
+        known = net[(known_at <= window.test_from).to_numpy()]
+        for method, yardstick in yardsticks(net.columns, in_force).items():
+            begun = known[known.index >= held.get(yardstick, pd.NaT)]
+            less = (begun[method] - begun[yardstick]).dropna()
+            if len(less):
+                ends = less.index[0], less.index[-1], window.test_from
+                subject = f"{portfolio}: {method} - {yardstick}"
+                yield Record(
+                    "ensemble", subject, WHOLE, int(window.window_id), *ends, less.to_numpy(dtype=float)
+                )
+
+
+def yardsticks(methods: Iterable[str], in_force: str) -> dict[str, str]:
+    """What each of these methods is compared with, where that is another one of them."""
+    against = {method: ABLATED.get(method, in_force) for method in sorted(methods)}
+    against = {method: one for method, one in against.items() if one in against and one != method}
+    return {method: one for method, one in against.items() if method not in ABLATED.values()}
 
 
 def bootstrap(
@@ -144,30 +178,35 @@ def block_length(returns: Array) -> float:
     variance = float(centred @ centred)
     if periods < SHORTEST_RECORD or variance == 0:
         return min(shortest, longest)
-    beyond = max(5, math.ceil(math.sqrt(math.log10(periods))))
-    furthest = math.ceil(math.sqrt(periods)) + beyond
-    covariances = np.array([float(centred[k:] @ centred[: periods - k]) for k in range(furthest + 1)])
-    is_small = np.abs(covariances / variance) < 2 * math.sqrt(math.log10(periods) / periods)
-    quiet = np.lib.stride_tricks.sliding_window_view(is_small[1:], beyond).all(axis=1)
-    last = int(np.argmax(quiet)) if quiet.any() else int(np.flatnonzero(~is_small[1:])[-1]) + 1
-    lags = np.arange(1, min(2 * max(last, 1), furthest) + 1)
-    taper = np.minimum(1.0, 2 * (1 - lags / lags[-1]))
-    spread = covariances[0] + 2 * float(np.sum(taper * covariances[lags]))
+    covariances, lags, taper = found = memory(centred)
+    spread = found.spread
     slope = 2 * float(np.sum(taper * lags * covariances[lags]))
     best = (slope * slope / (spread * spread)) ** (1 / 3) * periods ** (1 / 3) if spread else shortest
     return float(min(max(best, shortest), longest))
 
 
+def stationary_blocks(
+    periods: int, length: float, draws: int, random: np.random.Generator
+) -> tuple[Array, Array]:
+    """Where the blocks of each draw start and end (draws by blocks), in a series laid twice end to end.
+
+    Stationary bootstrap of Politis and Romano (1994): blocks of geometric length with mean `length`, laid
+    round the end. Those of a draw are `periods` long together; what is cut off is empty.
+    """
+    expected = periods / length
+    blocks = min(periods, math.ceil(expected + 8 * math.sqrt(expected)) + 8)  # the last is hardly reached
+    reached = np.minimum(random.geometric(1 / length, (draws, blocks)).cumsum(axis=1), periods)
+    reached[:, -1] = periods
+    starts = random.integers(0, periods, (draws, blocks))
+    ends = starts + reached
+    ends[:, 1:] -= reached[:, :-1]
+    return starts, ends
+
+
 def _draw(returns: Array, length: float, random: np.random.Generator) -> tuple[Array, Array]:
     """Mean and deviation (n - 1) of each draw, from running sums, so that a block costs two looks."""
     periods, mean = len(returns), float(np.mean(returns))
-    expected = periods / length
-    blocks = min(periods, math.ceil(expected + 8 * math.sqrt(expected)) + 8)  # the last is hardly reached
-    reached = np.minimum(random.geometric(1 / length, (DRAWS, blocks)).cumsum(axis=1), periods)
-    reached[:, -1] = periods
-    starts = random.integers(0, periods, (DRAWS, blocks))
-    ends = starts + reached
-    ends[:, 1:] -= reached[:, :-1]
+    starts, ends = stationary_blocks(periods, length, DRAWS, random)
     centred = np.concatenate([returns, returns]) - mean
     sums = [np.concatenate([[0.0], np.cumsum(values)]) for values in (centred, centred * centred)]
     total, squares = ((sum_to[ends] - sum_to[starts]).sum(axis=1) for sum_to in sums)

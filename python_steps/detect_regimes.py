@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 
 from python_steps.plugins import discover
+from python_steps.regimes._filtering import REGIMES, UNKNOWN
 
 DETECTORS = "python_steps.regimes"
-BEFORE_ANY_RETURN = ("neutral", 1 / 3)
+PROBABILITIES = [f"{regime}_probability" for regime in REGIMES]
+SAID = ["regime", *PROBABILITIES]
+BEFORE_ANY_RETURN = ["neutral", *[UNKNOWN] * len(REGIMES)]
 
 
 def detect_all(decision_returns: pd.DataFrame, decisions: pd.Series, clock: str, run_id: str) -> pd.DataFrame:
@@ -16,7 +19,8 @@ def detect_all(decision_returns: pd.DataFrame, decisions: pd.Series, clock: str,
 
     `decision_returns` has clock, symbol, decision_at and simple_return (null at an asset's first mark),
     with the whole history up to the decisions; `decisions` are the instants asked for. A decision at which
-    nothing has a return takes the regime of the one before; before the first return it is neutral.
+    nothing has a return takes the regime of the one before; before the first return it is neutral, with 1/3
+    each. `probability` is that of the regime said.
     """
     market = market_returns(decision_returns[decision_returns["clock"] == clock])
     wanted = pd.DatetimeIndex(decisions).unique().sort_values()
@@ -27,7 +31,11 @@ def detect_all(decision_returns: pd.DataFrame, decisions: pd.Series, clock: str,
     regimes = pd.concat(rows, ignore_index=True).assign(clock=clock, run_id=run_id)
     regimes["known_at"] = regimes["decision_at"]
     regimes = regimes.sort_values(["detector", "decision_at"], ignore_index=True)
-    return regimes[["clock", "detector", "decision_at", "regime", "probability", "known_at", "run_id"]]
+    chances = regimes[PROBABILITIES].to_numpy()
+    said = regimes["regime"].map({regime: place for place, regime in enumerate(REGIMES)}).to_numpy(dtype=int)
+    regimes["probability"] = chances[np.arange(len(regimes)), said]
+    keys, known = ["clock", "detector", "decision_at"], ["known_at", "run_id"]
+    return regimes[[*keys, "regime", "probability", *PROBABILITIES, *known]]
 
 
 def market_returns(decision_returns: pd.DataFrame) -> pd.Series:
@@ -45,12 +53,6 @@ def market_returns(decision_returns: pd.DataFrame) -> pd.Series:
 def _at(wanted: pd.DatetimeIndex, detected: pd.DataFrame) -> pd.DataFrame:
     """The last detected state at or before each wanted decision."""
     place = pd.DatetimeIndex(detected["decision_at"]).searchsorted(wanted, side="right")
-    regime, probability = BEFORE_ANY_RETURN
-    regimes, probabilities = [regime, *detected["regime"]], [probability, *detected["probability"]]
-    return pd.DataFrame(
-        {
-            "decision_at": wanted,
-            "regime": [regimes[number] for number in place],
-            "probability": [probabilities[number] for number in place],
-        }
-    )
+    states = pd.DataFrame([BEFORE_ANY_RETURN], columns=SAID)
+    states = pd.concat([states, detected[SAID]], ignore_index=True)
+    return states.iloc[place].reset_index(drop=True).assign(decision_at=wanted)

@@ -48,19 +48,29 @@ class Gates(Strict):
 
 
 class Score(Strict):
-    """Rule 3: charges against the Sharpe, and the prior deviation tau it is shrunk by."""
+    """Rule 3: charges against the Sharpe, and the prior deviation tau it is shrunk by.
+
+    With `regime_prior`, the Sharpe is that of the decision's regime, and so many decisions speak against it
+    for the whole record.
+    """
 
     turnover: Annotated[float, Field(ge=0)]
     drawdown: Annotated[float, Field(ge=0)]
     instability: Annotated[float, Field(ge=0)]
     sharpe_deviation: Positive
+    regime_prior: Positive | None = None  # a policy landed before it could be had has none
 
 
 class StrategyWeights(Strict):
-    """Rule 4: how scores become weights."""
+    """Rule 4: which of the weightings shares an asset among strategies, and what is done to all alike.
 
+    `change` is the most that moves in one decision, beside the smoothing.
+    """
+
+    method: str = "softmax"  # the only one there was, for a policy landed then
     beta: Annotated[float, Field(ge=0, le=100)]
     smoothing: Annotated[float, Field(gt=0, le=1)]
+    change: Annotated[float, Field(gt=0, le=1)] | None = None
     clip: Share
     cap: Annotated[float, Field(gt=0, le=1)]
     entropy: Share

@@ -167,6 +167,16 @@ def minimum_track_record(
         return 1 + _variance_factor(sharpe, skew, kurtosis) * (ndtri(confidence) / above) ** 2
 
 
+def minimum_backtest_length(sharpe: Array, trials: int) -> Array:
+    """Periods after which the best of `trials` trials without skill shows no such Sharpe any more.
+
+    (E[max] / Sharpe)² (Bailey, Borwein, López de Prado and Zhu 2014). In a shorter record it may be that of
+    the luckiest. A Sharpe that is not above 0 asks for no such length: undefined.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (expected_maximum(trials) / np.where(sharpe > 0, sharpe, np.nan)) ** 2
+
+
 def cv_stability(sharpes: Array, errors: Array) -> Array:
     """1 where sampling error explains the spread of Sharpes between windows, towards 0 where it does not.
 
@@ -228,6 +238,15 @@ def calibrate(probability: float, forecasts: Array, came_true: Array) -> float:
     return float(np.clip(np.interp(probability, levels, fitted), 0.0, 1.0))
 
 
+def brier_score(forecasts: Array, came_true: Array) -> float:
+    """Mean squared error of forecast probabilities (Brier 1950): 0.25 is that of a coin, 0 the best.
+
+    Undefined forecasts are left out; undefined where none is left.
+    """
+    is_made = np.isfinite(forecasts)
+    return float(np.mean((forecasts - came_true)[is_made] ** 2)) if is_made.any() else float("nan")
+
+
 def regime_consistency(returns: Array, regimes: Array) -> float:
     """Worst over best probabilistic Sharpe of the regimes with at least 30 returns; in [0, 1].
 
@@ -286,16 +305,19 @@ def _half_metrics(folded: Array, metric: str) -> Array:
     blocks, length, _ = folded.shape
     masks = _halves(blocks)
     count = blocks // 2 * length
-    mean = _sums_by_mask(folded.sum(axis=1), masks) / count
     if metric == "mean":
-        return mean
+        return _sums_by_mask(folded.sum(axis=1), masks) / count
     centre = folded.mean(axis=(0, 1))  # keeps the squares small, so that their difference is exact enough
     shifted = folded - centre
     first = _sums_by_mask(shifted.sum(axis=1), masks) / count
     second = _sums_by_mask((shifted * shifted).sum(axis=1), masks) / count
-    variance = (second - first**2) * count / (count - 1)
-    moves = variance > NO_DEVIATION**2 + 1e-12 * second
-    return np.where(moves, mean / np.sqrt(np.where(moves, variance, 1.0)), 0.0)
+    variance = second - first * first
+    variance *= count / (count - 1)
+    second *= 1e-12
+    is_still = variance <= second + NO_DEVIATION**2
+    variance[is_still] = np.inf
+    first += centre
+    return np.divide(first, np.sqrt(variance, out=variance), out=first)
 
 
 @cache

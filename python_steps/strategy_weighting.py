@@ -1,7 +1,8 @@
-"""Scores, and from scores the weights of strategies within each asset: rules 3 and 4 of the specification.
+"""Scores, and the weights of strategies within each asset: rules 3 and 4 of the specification.
 
-Arrays are assets by strategies. Sums over strategies run in order, one by one, so that a strategy whose
-weight is zero changes no bit of another's.
+One of the weightings says what share each strategy should have; what is done to the answers of all of them
+stands here. Arrays are assets by strategies. Sums over strategies run in order, one by one, so that a
+strategy whose weight is zero changes no bit of another's.
 """
 
 import numpy as np
@@ -33,17 +34,33 @@ def score(
     )
 
 
-def strategy_weights(scores: Array, adopted: Array, previous: Array, knobs: StrategyWeights) -> Array:
+def in_regime(
+    whole: Array, error: Array, own: Array, own_error: Array, count: Array, prior: float
+) -> tuple[Array, Array]:
+    """Sharpe and its error in a regime, shrunk to those of the whole record by their counts.
+
+    Credibility (Bühlmann 1967): Z own + (1 - Z) whole, with Z = n / (n + prior) and n (`count`) the record's
+    decisions in the regime. As the regime's decisions are part of the record, with error² in proportion to
+    1/n the covariance of the two is the variance of the whole, and error² is Z² own² + (1 - Z²) whole². Where
+    the regime's own is undefined, the whole stands.
+    """
+    is_known = np.isfinite(own) & np.isfinite(own_error)
+    share = np.where(is_known, count / (count + prior), 0.0)
+    sharpe = share * np.where(is_known, own, 0.0) + (1 - share) * whole
+    variance = share**2 * np.where(is_known, own_error, 0.0) ** 2 + (1 - share**2) * error**2
+    return sharpe, np.sqrt(variance)
+
+
+def strategy_weights(target: Array, adopted: Array, previous: Array, knobs: StrategyWeights) -> Array:
     """Weights of the adopted strategies of each asset; what is missing to one is cash.
 
-    `scores` are finite wherever `adopted` is true, `previous` are the last decision's weights (zeros where
-    there were none). Returns an array of the same shape. A strategy that is not adopted is 0 at once.
-    Raises ValueError where an adopted strategy has no score.
+    `target` are the shares that a weighting wants, zero where `adopted` is not; `previous` are the last
+    decision's weights (zeros where there were none). Returns an array of the same shape. A strategy that is
+    not adopted is 0 at once. Raises ValueError where a share is no number.
     """
-    if not np.isfinite(scores[adopted]).all():
-        raise ValueError("strategy_weights: an adopted strategy has no score")
-    weights = softmax(scores, adopted, knobs.beta)
-    weights = smooth(weights, adopted, previous, knobs.smoothing)
+    if not np.isfinite(target).all():
+        raise ValueError("strategy_weights: an adopted strategy has no share")
+    weights = smooth(target, adopted, previous, knobs.smoothing, knobs.change)
     weights = clip(weights, knobs.clip)
     weights = cap(normalise(weights), knobs.cap)
     return spread(weights, knobs.entropy)
@@ -56,15 +73,22 @@ def softmax(scores: Array, adopted: Array, beta: float) -> Array:
     return normalise(np.where(adopted, np.exp(beta * np.where(adopted, scores - best, 0.0)), 0.0))
 
 
-def smooth(target: Array, adopted: Array, previous: Array, alpha: float) -> Array:
-    """alpha target + (1 - alpha) previous, over the adopted.
+def smooth(
+    target: Array, adopted: Array, previous: Array, alpha: float, change: float | None = None
+) -> Array:
+    """alpha target + (1 - alpha) previous, over the adopted, alpha so small that at most `change` moves.
 
     What the adopted weighed before is brought to sum one first, so that the share of a strategy now
-    rejected, or of cash, does not slow the rest down; where they weighed nothing, the target stands.
+    rejected, or of cash, does not slow the rest down; where they weighed nothing, the target stands. What
+    moves is half the sum of the changes.
     """
     held = np.where(adopted, previous, 0.0)
     before = np.where(total(held) > 0, normalise(held), target)
-    return alpha * target + (1 - alpha) * before
+    share: float | Array = alpha
+    if change is not None:
+        moved = total(np.abs(target - before)) / 2
+        share = np.where(moved * alpha > change, change / np.where(moved > 0, moved, 1.0), alpha)
+    return share * target + (1 - share) * before
 
 
 def clip(weights: Array, least: float) -> Array:
@@ -88,7 +112,8 @@ def cap(weights: Array, most: float) -> Array:
         free = np.where(is_capped, 0.0, weights)
         room = wanted - most * is_capped.sum(axis=-1, keepdims=True)
         share = np.where(total(free) > 0, room / np.where(total(free) > 0, total(free), 1.0), 0.0)
-        weights = np.where(is_capped, most, free * share)
+        shared = np.where(is_capped, most, free * share)
+        weights = np.where(is_over.any(axis=-1, keepdims=True), shared, weights)  # others are not touched
     return weights
 
 
@@ -107,12 +132,16 @@ def spread(weights: Array, floor: float) -> Array:
     falls_short = (survivors > 1) & (entropy(weights) < least)
     if not falls_short.any():
         return weights
-    below, above = np.zeros(invested.shape), np.ones(invested.shape)
+    short = falls_short[..., 0]
+    uneven, even, enough = weights[short], equal[short], least[short]
+    below, above = np.zeros(enough.shape), np.ones(enough.shape)
     for _ in range(BISECTIONS):
         middle = (below + above) / 2
-        is_met = entropy((1 - middle) * weights + middle * equal) >= least
+        is_met = entropy((1 - middle) * uneven + middle * even) >= enough
         below, above = np.where(is_met, below, middle), np.where(is_met, middle, above)
-    return np.where(falls_short, (1 - above) * weights + above * equal, weights)
+    found = weights.copy()
+    found[short] = (1 - above) * uneven + above * even
+    return found
 
 
 def entropy(weights: Array) -> Array:

@@ -17,35 +17,43 @@ change no bit.
 import numpy as np
 import pandas as pd
 
+from python_steps.belief_ensembles import Ensembles, methods
 from python_steps.belief_evidence import Evidence, Judge
-from python_steps.belief_inputs import WeighInputs, last_weights, micros, past_weights, study_of
+from python_steps.belief_inputs import (
+    WeighInputs,
+    last_ensembles,
+    last_weights,
+    micros,
+    past_weights,
+    study_of,
+)
 from python_steps.belief_tables import Tables
 from python_steps.policy import Policy
 from python_steps.strategy_weighting import strategy_weights, total
 
 Array = np.ndarray
 
-LOW_STABILITY = 0.5
-LOW_CONSISTENCY = 0.3
-
 
 def weigh(
     inputs: WeighInputs, policy: Policy, portfolio: str, run_id: str, decisions_per_year: float, trials: int
 ) -> dict[str, pd.DataFrame]:
-    """Rows of steps.strategy_gates, overfit_metrics, strategy_weights, expected_returns and confidences.
+    """Rows of steps.strategy_gates, overfit_metrics, strategy_weights, expected_returns, confidences,
+    reality_checks and forecast_reliability.
 
-    Keyed by table name, for the decisions asked for, in order of key; NaN is undefined. `trials` counts the
-    configurations ever tried. An asset and strategy has a row where it has a position at the decision. An
-    uninterrupted run and one resumed with `past_weights` give the same bits.
-    Raises ValueError where a key stands twice.
+    And of ensemble_exposures, ensemble_weights and weighting_regrets, which no decision reads. Keyed by table
+    name, for the decisions asked for, in order of key; NaN is undefined. `trials` counts the configurations
+    ever tried. An asset and strategy has a row where it has a position at the decision. An uninterrupted run
+    and one resumed with what is past in `inputs` give the same bits. Raises ValueError where a key stands
+    twice, and plugins.UnknownPlugin for a weighting that no file has.
     """
     study = study_of(inputs)
     wanted = np.unique(micros(inputs.decisions["decision_at"]))
     weights = past_weights(inputs.past_weights, study, wanted)
     previous = last_weights(weights)
     judge = Judge(study, policy, decisions_per_year, trials)
+    beside = Ensembles(policy.weights, last_ensembles(inputs.past_ensembles, weights, study, methods()))
     found: list[Evidence] = []
-    places, views = [], []
+    places, views, exposures, regrets = [], [], [], []
     for instant in wanted:
         evidence = judge.at(int(instant), weights)
         if not found or found[-1] is not evidence:
@@ -53,7 +61,10 @@ def weigh(
         now = int(np.searchsorted(study.instants, instant))
         position = study.position[:, :, now].T
         is_there = np.isfinite(position)
-        new = strategy_weights(evidence.score, evidence.adopted & is_there, previous, policy.weights)
+        adopted = evidence.adopted & is_there
+        exposures.append(beside.at(evidence, position))
+        regrets.append(beside.regrets)
+        new = strategy_weights(beside.wanted, adopted, previous, policy.weights)
         previous = np.where(is_there.any(axis=1)[:, None], new, previous)
         weights[:, :, now] = np.where(is_there, new, np.nan).T
         views.append(_view(evidence, np.where(is_there, new * position, 0.0)))
@@ -65,22 +76,12 @@ def weigh(
         "strategy_weights": tables.weights(weights),
         "expected_returns": tables.views(views),
         "confidences": tables.confidences(),
+        "reality_checks": tables.checks(),
+        "forecast_reliability": tables.reliability(),
+        "ensemble_exposures": tables.ensembles(methods(), exposures),
+        "ensemble_weights": tables.ensemble_weights(methods(), beside.weights),
+        "weighting_regrets": tables.regrets(regrets),
     }
-
-
-def warnings(overfit: pd.DataFrame, policy: Policy) -> list[str]:
-    """What a report says about rows of overfit_metrics, in words with figures, in order of rows."""
-    limit = policy.warnings.train_test_gap
-    said = []
-    for row in overfit.itertuples():
-        gap, stability, consistency = row.train_test_gap, row.cv_stability, row.regime_consistency
-        if gap > limit:
-            said.append(f"{row.strategy} shows potential overfitting (gap {gap:.2f} > {limit:.2f})")
-        if stability < LOW_STABILITY:
-            said.append(f"{row.strategy} is unstable across windows (stability {stability:.2f} < 0.50)")
-        if consistency < LOW_CONSISTENCY:
-            said.append(f"{row.strategy} depends on the regime (consistency {consistency:.2f} < 0.30)")
-    return said
 
 
 def _view(evidence: Evidence, exposure: Array) -> tuple[Array, Array, Array]:

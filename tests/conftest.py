@@ -18,12 +18,6 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> small.World:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a file stay together, and so do those of all files that share what is slow to build."""
     for item in items:
-        asked = [*getattr(item, "fixturenames", ()), *_words(item)]
-        shared = next((name for name in SHARED if name in asked), item.path.name)
+        fixtures = getattr(item, "fixturenames", ())
+        shared = next((name for name in SHARED if name in fixtures), item.path.name)
         item.add_marker(pytest.mark.xdist_group(shared))
-
-
-def _words(item: pytest.Item) -> list[str]:
-    """Parameters that are words: some tests are given the name of a fixture."""
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
-    return [value for value in parameters.values() if isinstance(value, str)]

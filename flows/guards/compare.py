@@ -35,11 +35,13 @@ OUTSIDE = {
     "main.run_bounds": "the run itself",
     "main.runs": "the run itself",
     "main.sessions": "the calendar of venues, which reaches past as_of",
+    "main.spoken_regimes": "a view of regimes, which is compared",
     "main.strategies": "the study and the policies, inputs",
     "main.strategy_configurations": "the study, an input",
     "main.trials": "N of trials is an input of a run, like its seed",
     "main.venues": "the study, an input",
     "main.walk_forward_plans": "the study, an input",
+    "steps.ensemble_weights": "where a run ended; ensemble_exposures, which go on from there, are compared",
     "steps.leak_findings": "what the guards said",
     "steps.trials": "N of trials is an input of a run, like its seed",
 }
@@ -59,6 +61,7 @@ KEYS = (
         "span",
         "sample",
         "learner",
+        "method",
         "feature",
         "configuration",
         "detector",
@@ -78,7 +81,7 @@ KEYS = (
         "booked_at",
     ),
     *("version", "vintage", "block", "unit", "number", "metric", "scenario", "delay", "asset_group"),
-    *("horizon", "other_signal"),
+    *("horizon", "other_signal", "other_detector", "benchmark", "sort", "bin"),
 )
 NAMED = ("signal", "strategy", "learner", "detector", "condition", "symbol")
 SHOWN = 6

@@ -67,6 +67,11 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "steps.strategy_weights",
             "steps.expected_returns",
             "steps.confidences",
+            "steps.reality_checks",
+            "steps.forecast_reliability",
+            "steps.ensemble_exposures",
+            "steps.ensemble_weights",
+            "steps.weighting_regrets",
         ),
     ),
     "allocate": (
@@ -83,7 +88,13 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "regimes",
             "confidences",
         ),
-        ("steps.target_exposures", "steps.weight_waterfall", "steps.allocation_log", "steps.stop_conditions"),
+        (
+            "steps.target_exposures",
+            "steps.weight_waterfall",
+            "steps.allocation_log",
+            "steps.stop_conditions",
+            "steps.ablated_weights",
+        ),
     ),
 }
 

@@ -43,7 +43,9 @@ TOLD_LATER = {"raw.assets": {"member_from": "known_at", "member_until": "known_a
 DECIDED = {
     "steps.regimes", "steps.strategy_gates", "steps.overfit_metrics", "steps.strategy_weights",
     "steps.expected_returns", "steps.confidences", "steps.target_exposures", "steps.weight_waterfall",
-    "steps.allocation_log", "steps.stop_conditions",
+    "steps.allocation_log", "steps.stop_conditions", "steps.reality_checks", "steps.forecast_reliability",
+    "steps.ensemble_exposures", "steps.ensemble_weights",
+    "steps.weighting_regrets", "steps.ablated_weights",
 }  # fmt: skip
 
 # What one column of a row tells of another: the later, and the earlier. Tests on the rows hold each of them.

@@ -1,1 +1,1 @@
-"""Regime detectors: each module has detect(market), filtered and never smoothed."""
+"""Regime detectors: each module has detect(market), which gives `rows`; filtered, never smoothed."""

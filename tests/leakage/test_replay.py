@@ -25,6 +25,7 @@ def test_a_decision_replays_to_the_byte_after_later_landings(
     assert again.differences == []
     assert again.is_same
     assert again.is_proof
+    assert again.signal_divergence == 0.0  # live against replay: no tolerance
     assert again.rows_compared > 100
 
 
@@ -60,3 +61,5 @@ def test_a_close_changed_behind_our_back_shows_in_the_replay(
     again = replay(portfolio=small.PORTFOLIO, decision_at=BEFORE_THE_NEWS, warehouse=tmp_path)
     assert not again.is_same
     assert any("expected_returns" in line for line in again.differences)
+    assert again.signal_divergence > 0
+    assert any(line.startswith("readings: signals differ by up to") for line in again.differences)

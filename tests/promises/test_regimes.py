@@ -1,17 +1,29 @@
 """What every regime detector promises, and the first one's rule by hand."""
 
+import time
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
+from flows import pipeline
+from python_steps import plugins
+from python_steps import policy as policies
 from python_steps.detect_regimes import detect_all, market_returns
-from python_steps.plugins import discover
 from python_steps.regimes import volatility_trend
+from tests.worlds import moods
 
-DETECTORS = discover("python_steps.regimes")
+DETECTORS = plugins.discover("python_steps.regimes")
+REGIMES = ["risk_on", "neutral", "risk_off"]
+PROBABILITIES = [f"{regime}_probability" for regime in REGIMES]
 INSTANTS = pd.bdate_range("2016-01-01 14:00", periods=400).as_unit("us")
 SYMBOLS = ["AAPL", "BTC-USD", "EUR-USD", "MSFT", "XOM"]
-COLUMNS = ["clock", "detector", "decision_at", "regime", "probability", "known_at", "run_id"]
+COLUMNS = [
+    "clock", "detector", "decision_at", "regime", "probability", *PROBABILITIES, "known_at", "run_id",
+]  # fmt: skip
+SECONDS = 3.0  # of CPU, for 1,500 decisions by all detectors there are
 
 
 @pytest.fixture(params=DETECTORS)
@@ -38,11 +50,11 @@ def make_returns() -> pd.DataFrame:
     return rows[~is_young].assign(clock="global")
 
 
-def test_there_is_a_detector():
-    assert "volatility_trend" in DETECTORS
+def test_rule_mixture_and_clusters_stand_side_by_side():
+    assert {"volatility_trend", "gaussian_hmm", "jump_model"} <= set(DETECTORS)
 
 
-@pytest.mark.parametrize("cut", [1, 19, 20, 99, 100, 101, 163, 257, 399])
+@pytest.mark.parametrize("cut", [1, 19, 20, 99, 100, 101, 163, 251, 252, 253, 257, *range(300, 320), 399])
 def test_later_returns_change_no_bit_of_an_earlier_regime(detect, cut):
     market = make_market()
     whole = detect(market)
@@ -57,12 +69,45 @@ def test_the_same_input_gives_the_same_answer_in_any_order(detect):
     )
 
 
-def test_every_decision_has_one_of_three_regimes_and_a_probability(detect):
-    found = detect(make_market())
-    assert list(found.columns) == ["decision_at", "regime", "probability"]
-    assert found["decision_at"].tolist() == list(INSTANTS)
-    assert set(found["regime"]) <= {"risk_on", "neutral", "risk_off"}
-    assert found["probability"].between(0, 1).all()
+def assert_said(found: pd.DataFrame, market: pd.Series) -> None:
+    """One of three regimes at every decision, and probabilities that sum to one."""
+    assert list(found.columns) == ["decision_at", "regime", *PROBABILITIES]
+    assert found["decision_at"].tolist() == list(market.index)
+    assert set(found["regime"]) <= set(REGIMES)
+    chances = found[PROBABILITIES].to_numpy()
+    assert ((chances >= 0) & (chances <= 1)).all()
+    np.testing.assert_allclose(chances.sum(axis=1), 1.0, rtol=0, atol=1e-12)
+
+
+def test_every_decision_has_one_of_three_regimes_and_probabilities_that_sum_to_one(detect):
+    market = make_market()
+    assert_said(detect(market), market)
+    assert detect(market)["regime"].nunique() == 3
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.25, 1e3])
+def test_the_scale_of_returns_does_not_matter(detect, scale):
+    expected, found = detect(make_market()), detect(make_market() * scale)
+    assert found["regime"].tolist() == expected["regime"].tolist()
+    np.testing.assert_allclose(found[PROBABILITIES], expected[PROBABILITIES], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.001, -0.001])
+@pytest.mark.parametrize("decisions", [1, 2, 20, 260])
+def test_a_constant_or_very_short_history_has_an_answer(detect, value, decisions):
+    market = pd.Series(value, index=INSTANTS[:decisions])
+    assert_said(detect(market), market)
+
+
+@pytest.mark.parametrize("place", [3, 150, 200, 251])
+@pytest.mark.parametrize("value", [1e6, -1e6])
+def test_one_outlier_of_a_million_does_not_blind_it(detect, place, value):
+    """Once it has left the windows, a calm rise is no storm at its end, nor a wild fall a calm."""
+    market = make_market()
+    found = detect(market.mask(market.index == INSTANTS[place], value))
+    assert_said(found, market)
+    assert found["regime"].iloc[299] != "risk_off"
+    assert found["regime"].iloc[399] != "risk_on"
 
 
 def test_a_wild_fall_is_not_risk_on_at_its_end_nor_a_calm_rise_risk_off(detect):
@@ -91,13 +136,26 @@ def test_volatility_and_trend_make_the_regime_by_the_rule():
 def test_before_a_hundred_returns_it_is_neutral_and_unsure():
     found = volatility_trend.detect(make_market())
     assert found["regime"].iloc[:99].eq("neutral").all()
-    assert found["probability"].iloc[:99].eq(1 / 3).all()
-    assert found["probability"].iloc[99] != 1 / 3
+    assert found.loc[:98, PROBABILITIES].eq(1 / 3).all(axis=None)
+    assert found.loc[99, PROBABILITIES].ne(1 / 3).all()
 
 
-def test_a_return_that_is_not_a_number_is_an_error():
-    with pytest.raises(ValueError, match="not finite"):
-        volatility_trend.detect(make_market().where(lambda market: market.index != INSTANTS[5]))
+def test_probabilities_of_the_rule_take_trend_and_volatility_as_independent():
+    found = volatility_trend.detect(make_market()).iloc[150]
+    returns = make_market().iloc[:151]
+    volatility = returns.rolling(20).std().dropna()
+    rank = (volatility <= volatility.iloc[-1]).mean()
+    high = 0.5 * rank / 0.8 if rank <= 0.8 else 0.5 + 0.5 * (rank - 0.8) / 0.2
+    up = norm.cdf(returns.iloc[-100:].mean() / returns.iloc[-100:].std() * 10)
+    assert found["risk_on_probability"] == pytest.approx(up * (1 - high))
+    assert found["risk_off_probability"] == pytest.approx(high * (1 - up))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_return_that_is_not_a_number_is_an_error_that_names_the_detector(detect, value):
+    name = detect.__module__.rpartition(".")[2]
+    with pytest.raises(ValueError, match=f"{name}: a market return is not finite"):
+        detect(make_market().mask(lambda market: market.index == INSTANTS[5], value))
 
 
 def test_regimes_do_not_depend_on_the_order_of_symbols_or_on_another_clock():
@@ -144,3 +202,26 @@ def test_a_decision_without_returns_takes_the_regime_before_and_the_first_ones_a
     assert (
         found[["regime", "probability"]].iloc[1].tolist() == found[["regime", "probability"]].iloc[2].tolist()
     )
+
+
+def test_the_probability_is_that_of_the_regime_said():
+    found = detect_all(make_returns(), pd.Series(INSTANTS), "global", "run")
+    for regime in REGIMES:
+        said = found[found["regime"] == regime]
+        assert said["probability"].equals(said[f"{regime}_probability"].rename("probability"))
+
+
+def test_a_policy_may_name_any_detector_and_no_other():
+    name, policy = policies.load("global")
+    chosen = policy.model_copy(update={"detector": "crystal_ball"})
+    run = pipeline.Run(Path("nowhere"), "run", name, chosen, INSTANTS[0], 1)
+    with pytest.raises(plugins.UnknownPlugin, match=r"no 'crystal_ball'; it has: .*gaussian_hmm"):
+        pipeline.learn(run)
+
+
+def test_1500_decisions_of_every_detector_take_three_seconds_at_most():
+    market, _ = moods.market(0, 1_500, assets=12)
+    began = time.process_time()
+    for module in DETECTORS.values():
+        module.detect(market)
+    assert time.process_time() - began < SECONDS

@@ -25,6 +25,7 @@ def con(tmp_path):
 
 def regimes(**changes) -> pd.DataFrame:
     columns = {"clock": "global", "detector": "rule", "decision_at": AT, "regime": ["risk_on", "neutral"]}
+    columns |= {f"{regime}_probability": [0.25, 1.0] for regime in ("risk_on", "neutral", "risk_off")}
     columns |= {"probability": [0.25, 1.0], "known_at": AT, "run_id": "first"}
     return pd.DataFrame(columns | changes)
 

@@ -24,6 +24,9 @@ PUBLISHED = (
     "allocation_log",
     "stop_conditions",
     "metric_intervals",
+    "reality_checks",
+    "regimes",
+    "weighting_regrets",
 )
 PLANS = {"default": (252, 63, 21), "expanding": (252, 63, 63), "short": (126, 21, 21)}
 RECORDED = dt.datetime(2025, 12, 1, 14)
@@ -41,6 +44,7 @@ def publish_small_warehouse(folder: Path, *, is_stopped: bool = False) -> Path:
     for at, net_return in zip(DECISIONS, NET_RETURNS, strict=True):
         _decide(con, at, net_return, is_stopped=is_stopped and at == DECISIONS[-1])
     _evaluate(con)
+    _detect(con)
     for table in PUBLISHED:
         con.execute(f"create table main.{table} as from steps.{table}")
     con.execute(
@@ -156,6 +160,7 @@ def _evaluate(con: duckdb.DuckDBPyConnection) -> None:
     ]
     _create(con, "test_record", pd.DataFrame(records))
     _judge_signals(con)
+    _compare_weightings(con)
     drawn = {"clock": "global", "plan": "default", "asset_group": "all", "window_id": 24, "metric": "sharpe"}
     drawn |= {"estimate": 0.5, "lower": -0.25, "upper": 1.25, "undefined": None, "level": 0.95, "draws": 500}
     drawn |= {"block_length": 5.0, "observations": 567, "from_at": record["from_at"], "until_at": RECORDED}
@@ -168,8 +173,29 @@ def _evaluate(con: duckdb.DuckDBPyConnection) -> None:
         drawn | {"kind": "portfolio", "subject": "global", "estimate": 0.75, "block_length": 6.54321},
         drawn | {"kind": "portfolio", "subject": "global", "metric": "expected_return"} | none,
         drawn | {"kind": "portfolio", "subject": "other", "window_id": 25, "upper": 8.8},
+        drawn | {"kind": "ensemble", "subject": "global: hedge - softmax"},
+        drawn | {"kind": "ensemble", "subject": "other: hedge - softmax", "window_id": 25, "upper": 8.8},
     ]
     warehouse.write(con, "steps.metric_intervals", pd.DataFrame(intervals))
+
+
+def _compare_weightings(con: duckdb.DuckDBPyConnection) -> None:
+    """Two ensembles that hold nothing at first, and whose last profit is known after the decision."""
+    told = zip(DECISIONS, [*DECISIONS[1:], AS_OF], NET_RETURNS, strict=True)
+    rows = [
+        {"portfolio": "global", "method": method, "decision_at": at, "net_return": times * net_return}
+        | {"cost": 0.001, "invested": 0.0 if at == DECISIONS[0] else 0.5, "known_at": known_at}
+        for at, known_at, net_return in told
+        for method, times in (("softmax", 1), ("hedge", 2))
+    ]
+    _create(con, "ensemble_returns", pd.DataFrame(rows))
+    made = {"portfolio": "global", "method": "hedge", "strategies": 3, "known_at": AS_OF, "run_id": "first"}
+    regrets = [
+        made | {"decision_at": at, "symbol": symbol, "spans": 9, "regret": regret, "bound": 20.0}
+        for at in DECISIONS
+        for symbol, regret in (("AAPL", 1.5), ("EUR-USD", -0.5))
+    ]
+    warehouse.write(con, "steps.weighting_regrets", pd.DataFrame(regrets))
 
 
 def _judge_signals(con: duckdb.DuckDBPyConnection) -> None:
@@ -207,6 +233,23 @@ def _judge_signals(con: duckdb.DuckDBPyConnection) -> None:
     _create(con, "signal_correlations", pd.DataFrame(alike))
 
 
+def _detect(con: duckdb.DuckDBPyConnection) -> None:
+    """Two detectors at the last decision, of which one knows nothing yet, and what another clock says."""
+    of = {"clock": "global", "decision_at": DECISIONS[-1], "known_at": DECISIONS[-1], "run_id": "first"}
+    names = [f"{regime}_probability" for regime in ("risk_on", "neutral", "risk_off")]
+    calm = of | {"detector": "calm", "regime": "risk_on", "probability": 0.7}
+    calm |= dict(zip(names, (0.7, 0.2, 0.1), strict=True))
+    young = (
+        of | {"detector": "young", "regime": "neutral", "probability": 1 / 3} | dict.fromkeys(names, 1 / 3)
+    )
+    rows = [calm, young, calm | {"clock": "other", "regime": "risk_off"}]
+    warehouse.write(con, "steps.regimes", pd.DataFrame(rows))
+    flips = of | {"detector": "calm", "decisions": 300, "flips": 4, "flips_per_year": 3.4916387}
+    _create(con, "regime_flips", pd.DataFrame([flips, flips | {"clock": "other", "flips_per_year": 9.9}]))
+    pair = of | {"detector": "calm", "other_detector": "old", "decisions": 300, "agreed": 150}
+    _create(con, "regime_agreement", pd.DataFrame([pair | {"agreement": 0.5}]))
+
+
 def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, *, is_stopped: bool) -> None:
     made = {"portfolio": "global", "decision_at": at, "known_at": at, "run_id": "first"}
     is_first = at == DECISIONS[0]
@@ -240,9 +283,14 @@ def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, 
     warehouse.write(con, "steps.stop_conditions", pd.DataFrame([made | stop]))
     chances = {"psr": 0.9, "dsr": 0.8, "dsr_effective": 0.85, "luck_dsr": 0.82, "pbo": 0.1}
     chances |= {"min_track_record": 300.0, "effective_trials": 6.0, "trials": 14}
+    chances |= {"min_backtest_length": 250.0, "observations": 500.0, "effective_observations": 280.0}
     overfit = [
         made | chances | {"strategy": name, "train_test_gap": gap, "cv_stability": stability}
         for name, gap, stability in [("all", None, 0.92), ("fast", 0.3, 0.9), ("ridge", 0.1, 0.8)]
     ]
     frame = pd.DataFrame(overfit).assign(regime_consistency=0.85)
     warehouse.write(con, "steps.overfit_metrics", frame)
+    check = {"benchmark": "cash", "best": "fast", "mean_gain": 0.0002, "strategies": 2, "observations": 500}
+    check |= {"block_length": 5.0, "reality_check": 0.2, "undefined": None}
+    check |= {"spa_lower": 0.1, "spa_consistent": 0.15, "spa_upper": 0.18}
+    warehouse.write(con, "steps.reality_checks", pd.DataFrame([made | check]))

@@ -79,7 +79,7 @@ def test_without_an_adopted_strategy_the_one_that_failed_fewest_gates_is_named(f
     ]
     assert why(folder, "fx", without=FX, strategy_gates=gates) == (
         "no strategy is adopted for its only asset;"
-        " nearest: fast on all fx (deflated Sharpe 0.82): 4 trades < 30"
+        " nearest: fast on all fx (luck-deflated Sharpe 0.82): 4 trades < 30"
     )
 
 

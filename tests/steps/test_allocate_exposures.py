@@ -645,3 +645,22 @@ def test_a_past_that_is_not_past_is_refused():
     inputs = make_world(rows=145)
     with pytest.raises(ValueError, match="decisions: one is not later"):
         run(replace(inputs, past=run(inputs)))
+
+
+def test_without_views_every_asset_has_a_weight_whatever_was_believed_or_held():
+    """It stands beside the answer: other views change no bit of it, and nothing is held by it."""
+    inputs = make_world()
+    ablated = run(inputs)["ablated_weights"]
+    assert set(ablated["method"]) == {"without_views"}
+    last = ablated[ablated["decision_at"] == ablated["decision_at"].max()]
+    assert (last["weight"] > 0).mean() > 0.9
+    assert last["weight"].sum() <= 1 + 1e-9
+    sceptic = inputs.expected_returns.assign(shrunk_view=0.0)
+    found = run(replace(inputs, expected_returns=sceptic))
+    assert (found["target_exposures"].query("symbol == 'CASH'")["weight"] == 1).all()
+    pd.testing.assert_frame_equal(found["ablated_weights"], ablated, check_exact=True)
+
+
+def test_an_allocator_that_needs_views_has_none_without_them():
+    found = run(make_world(), with_policy(allocator="mean_variance"))
+    assert (found["ablated_weights"]["weight"] == 0).all()

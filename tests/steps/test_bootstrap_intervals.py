@@ -182,3 +182,35 @@ def test_the_record_of_a_portfolio_ends_where_a_test_span_begins() -> None:
     annual = sharpe(found.returns) * math.sqrt(PER_YEAR)
     estimate = rows([found]).set_index("metric").estimate["sharpe"]
     assert estimate == annual
+
+
+def test_ensembles_are_compared_decision_by_decision_once_all_of_it_is_known():
+    """Profits are known three decisions later; the record begins where the one in force first holds."""
+    net = {"softmax": noise(0, periods=50), "hedge": noise(1, periods=50)}
+    told = {"decision_at": INSTANTS[:50], "known_at": INSTANTS[3:53], "invested": 0.5}
+    returns = pd.concat([pd.DataFrame(told | {"method": m, "net_return": r}) for m, r in net.items()])
+    returns.loc[returns["decision_at"] < INSTANTS[4], "invested"] = 0.0
+    windows = pd.DataFrame({"window_id": [1, 2, 3], "test_from": [INSTANTS[2], INSTANTS[30], INSTANTS[40]]})
+    found = list(step.ensemble_records(returns, windows, "global", "softmax"))
+    assert [record.window_id for record in found] == [2, 3]
+    assert found[0].subject == "global: hedge - softmax"
+    assert (found[0].from_at, found[0].until_at, found[0].known_at) == (
+        INSTANTS[4],
+        INSTANTS[27],
+        INSTANTS[30],
+    )
+    assert found[0].returns.tolist() == (net["hedge"] - net["softmax"])[4:28].tolist()
+    assert (
+        list(step.ensemble_records(returns.sample(frac=1, random_state=1), windows, "global", "softmax"))[
+            1
+        ].returns.tolist()
+        == found[1].returns.tolist()
+    )
+
+
+def test_a_pair_is_told_apart_where_two_intervals_overlap():
+    """Two series that share nearly all: the interval of the difference shows what their own cannot."""
+    shared, ahead = noise(2), 0.0003 + 0.001 * np.random.default_rng(3).normal(size=PERIODS)
+    one, other = (drawn(returns)["expected_return"] for returns in (shared, shared + ahead))
+    assert one.upper > other.lower
+    assert drawn(ahead)["expected_return"].lower > 0

@@ -130,6 +130,27 @@ def test_each_learner_has_a_row_for_each_strategy_with_its_settings(small_world,
     assert all("Ridge regression" in table[name]["What it is"] for name in fitted if name.startswith("ridge"))
 
 
+def test_each_weighting_has_a_row_with_what_it_earned_beside_the_one_in_force(small_world, pages) -> None:
+    table = pages["weightings.html"].table
+    told = published(small_world, "select method, count(*) from main.ensemble_returns group by method")
+    assert {method for method, _ in told} == set(table)
+    assert table["hedge"]["Yardstick"] == "softmax"
+    assert table["softmax"]["Yardstick"] == "–"
+    assert table["without_views"]["Yardstick"] == "allocator"
+    assert "Multiplicative weights" in table["hedge"]["What it is"]
+    assert table["stacking"]["Settings"] == "MOST 3.0, WANTED 1.0, RIDGE 60.0"
+    drawn = published(
+        small_world,
+        """
+        select 1e4 * estimate, 1e4 * lower, 1e4 * upper from main.metric_intervals
+        where subject = 'small: hedge - softmax' and metric = 'expected_return'
+        order by window_id desc limit 1
+        """,
+    )
+    said = table["hedge"]["Beyond it, bp"].replace("[", "").replace("]", "").replace(",", "")
+    assert [number(part) for part in said.split()] == pytest.approx(drawn[0], abs=0.005)
+
+
 def test_without_anything_published_the_pages_say_so_and_what_the_files_say(tmp_path: Path) -> None:
     for file in docs.write(tmp_path / "nothing", tmp_path / "out"):
         page = Page(file.read_text("utf-8"))

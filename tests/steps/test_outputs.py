@@ -117,6 +117,19 @@ def test_scenarios_recomputed_by_hand(report):
     assert falls == sorted(falls, reverse=True)
 
 
+def test_ways_to_weigh_strategies_are_compared_with_the_one_in_force_where_profits_are_known(report):
+    """Known by the decision are the profits of the first three; the first held nothing."""
+    found = report["weightings"]
+    assert found["in_force"] == "softmax"
+    assert found["span"]["decisions"] == 2
+    assert found["methods"]["softmax"]["max_drawdown"] == -0.01
+    assert found["methods"]["hedge"]["max_drawdown"] == -0.02
+    assert found["methods"]["hedge"]["cost"] == 0.002
+    assert found["methods"]["hedge"]["information_ratio"]["upper"] == 1.25
+    assert "information_ratio" not in found["methods"]["softmax"]
+    assert found["regrets"] == {"hedge": {"assets": 2, "spans": 9, "regret": 1.5, "bound": 20.0}}
+
+
 def test_plans_stand_side_by_side_and_a_learner_under_its_own_name(report):
     assert report["plans"]["sharpe_ratios"] == {
         "fast": {"default": 0.5, "short": 0.75},
@@ -156,12 +169,14 @@ def test_what_is_undefined_is_null_with_its_reason_and_nothing_else_is(report):
         "scenarios.delayed_day.sortino_ratio": "no decision",
         "scenarios.delayed_day.max_drawdown": "no decision",
         "scenarios.delayed_day.win_rate": "no decision",
+        "weightings.methods.hedge.net_return_beyond": "no record is closed yet",
         "plans.spans.expanding": "no test span is known",
         "plans.sharpe_ratios.ridge.default": "returns do not deviate",
         "strategies.ridge.test_sharpe": "returns do not deviate",
         "strategies.ridge.interval": "the returns have no deviation",
         "signals.slow.interval": "fewer than three windows",
         "signals.slow.turnover": "no reading of two decisions in a row",
+        "regimes.young.flips_per_year": "fewer than two decisions at which it knew anything",
     }
     nulls = {".".join(path) for path in _nulls(report)}
     assert nulls == set(report["undefined"])
@@ -197,6 +212,24 @@ def test_an_end_announced_after_the_decision_is_not_known_to_its_report(tmp_path
     con = outputs.open_published(tmp_path)
     assert outputs.gather(con, "global").universe.member_until.isna().all()
     con.close()
+
+
+def test_detectors_stand_side_by_side_and_the_one_that_decides_is_named(report):
+    assert report["regimes"] == {
+        "decides": "volatility_trend",
+        "calm": {
+            "regime": "risk_on",
+            "probabilities": {"risk_on": 0.7, "neutral": 0.2, "risk_off": 0.1},
+            "flips_per_year": 3.492,
+            "agreement": {"old": 0.5},
+        },
+        "young": {
+            "regime": "neutral",
+            "probabilities": {"risk_on": 0.3333, "neutral": 0.3333, "risk_off": 0.3333},
+            "flips_per_year": None,
+            "agreement": {},
+        },
+    }
 
 
 def test_an_earlier_decision_sees_no_later_return(tmp_path):

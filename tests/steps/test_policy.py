@@ -116,3 +116,18 @@ def test_a_plan_is_laid_once_and_the_one_that_decides_comes_first(tmp_path):
     assert policy.load(tmp_path / "mine.yml")[1].laid_plans == ("short", "expanding")
     assert policy.load("global")[1].laid_plans == ("default", "expanding", "short")
     assert policy.load(tmp_path / "alone.yml")[1].laid_plans == ("default",)
+
+
+def test_a_policy_landed_before_there_were_weightings_is_read_as_it_was_meant():
+    merged = policy.load("global")[1]
+    told = merged.model_dump(mode="json")
+    for section, name in (("weights", "method"), ("weights", "change"), ("score", "regime_prior")):
+        del told[section][name]
+    assert policy.Policy.model_validate(told) == merged
+
+
+def test_another_weighting_is_another_policy(tmp_path):
+    (tmp_path / "mine.yml").write_text("extends: default\nweights: {method: hedge}\n")
+    mine, theirs = policy.load(tmp_path / "mine.yml")[1], policy.load("global")[1]
+    assert policy.digest(mine) != policy.digest(theirs)
+    assert mine.weights.beta == theirs.weights.beta

@@ -40,8 +40,8 @@ def expected_maximum(given: Given) -> float:
 
 
 def minimum_backtest_length(given: Given) -> float:
-    """Years after which the best of N trials without skill no longer shows the Sharpe: (E[max] / Sharpe)²."""
-    return (expected_maximum(given) / given["sharpe"]) ** 2
+    """Years, since the Sharpe is annual."""
+    return float(sharpe.minimum_backtest_length(given["sharpe"], given["trials"]))
 
 
 def sharpe_error(given: Given) -> float:

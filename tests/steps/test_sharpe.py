@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from python_steps import sharpe
 
@@ -159,3 +160,78 @@ def test_the_hurdle_of_luck_is_the_best_of_so_many_worthless_trials():
     errors = sharpe.sharpe_error(found[0].sharpe, found[0].observations, found[0].skew, found[0].kurtosis)
     hurdle = sharpe.deflated_benchmark(sharpe.luck_variance(1.0, errors), 40)
     assert hurdle == pytest.approx(np.mean([one.sharpe.max() for one in found]), rel=0.05)
+
+
+def test_kurtosis_in_excess_would_make_a_probabilistic_sharpe_too_sure():
+    """Returns with fat tails: what `moments` says of them is not in excess, and the formula wants it so."""
+    random = np.random.default_rng(6)
+    returns = random.standard_t(4, size=60) * 0.01 + 0.006
+    found = sharpe.moments(returns)
+    assert found.kurtosis == pytest.approx(stats.kurtosis(returns, fisher=False))
+    assert found.kurtosis > 4
+    tested = [
+        float(sharpe.probabilistic_sharpe(found.sharpe, 0.0, 60, found.skew, kurtosis))
+        for kurtosis in (found.kurtosis, found.kurtosis - 3)
+    ]
+    by_hand = found.sharpe * math.sqrt(59)
+    by_hand /= math.sqrt(1 - found.skew * found.sharpe + (found.kurtosis - 1) / 4 * found.sharpe**2)
+    assert tested[0] == pytest.approx(stats.norm.cdf(by_hand))
+    assert tested[1] > tested[0] + 0.002
+    assert sharpe.moments(random.normal(size=200_000)).kurtosis == pytest.approx(3, abs=0.05)
+
+
+def test_excess_kurtosis_would_miss_the_published_figure():
+    """The case psr-nonnormal of reference_cases.json, with the mistake made: 0.913 becomes 0.920."""
+    ratio = 1.585 / math.sqrt(12)
+    assert sharpe.probabilistic_sharpe(ratio, 0, 24, -2.448, 10.164) == pytest.approx(0.9132, abs=1e-4)
+    assert sharpe.probabilistic_sharpe(ratio, 0, 24, -2.448, 10.164 - 3) > 0.919
+
+
+def test_the_backtest_must_be_longer_the_more_was_tried_and_the_lower_the_sharpe():
+    lengths = [float(sharpe.minimum_backtest_length(0.1, trials)) for trials in (1, 2, 10, 100)]
+    assert lengths == sorted(lengths)
+    assert lengths[0] == 0
+    assert sharpe.minimum_backtest_length(0.05, 10) == pytest.approx(4 * lengths[2])
+    assert np.isnan(sharpe.minimum_backtest_length(np.array([0.0, -0.1, np.nan]), 10)).all()
+
+
+def test_the_best_of_trials_without_skill_shows_its_sharpe_within_the_minimum_length():
+    """Simulated: the mean best of 20 worthless trials over that many periods is about the Sharpe."""
+    length = round(float(sharpe.minimum_backtest_length(0.1, 20)))
+    random = np.random.default_rng(9)
+    best = [sharpe.moments(random.normal(size=(20, length))).sharpe.max() for _ in range(300)]
+    assert np.mean(best) == pytest.approx(0.1, rel=0.05)
+
+
+def test_the_brier_score_is_the_mean_squared_error_of_what_was_forecast():
+    assert sharpe.brier_score(np.array([0.5, 0.5]), np.array([True, False])) == 0.25
+    assert sharpe.brier_score(np.array([1.0, 0.2, np.nan]), np.array([True, False, True])) == pytest.approx(
+        0.02
+    )
+    assert math.isnan(sharpe.brier_score(np.array([np.nan]), np.array([True])))
+
+
+RATIOS, LENGTHS, TRIALS = (0.0, 0.02, 0.05, 0.1, 0.2), (30, 63, 250, 1000), (1, 5, 60, 500)
+
+
+@pytest.mark.parametrize("shape", [(0.0, 3.0), (-1.0, 8.0), (0.8, 12.0)], ids=str)
+def test_each_part_of_the_confidence_falls_with_costs_with_trials_and_with_a_shorter_history(shape):
+    """Costs lower a Sharpe; less history widens its error. A forecast is calibrated by a curve that rises."""
+    for length in LENGTHS:
+        errors = [sharpe.sharpe_error(ratio, length, *shape) for ratio in RATIOS]
+        raw = [float(sharpe.profit_probability(*pair, 0.03, 63)) for pair in zip(RATIOS, errors, strict=True)]
+        assert raw == sorted(raw)
+        for trials in TRIALS:
+            deflated = [sharpe.deflated_sharpe(ratio, 0.001, trials, length, *shape) for ratio in RATIOS]
+            assert deflated == sorted(deflated)
+    for ratio in RATIOS[1:]:
+        errors = [sharpe.sharpe_error(ratio, length, *shape) for length in LENGTHS]
+        raw = [float(sharpe.profit_probability(ratio, error, 0.03, 63)) for error in errors]
+        assert raw == sorted(raw)
+        for length in LENGTHS:
+            deflated = [sharpe.deflated_sharpe(ratio, 0.001, trials, length, *shape) for trials in TRIALS]
+            assert deflated == sorted(deflated, reverse=True)
+        for trials in TRIALS:  # a Sharpe above what luck shows; below it a long record convicts
+            if ratio > sharpe.deflated_benchmark(0.001, trials):
+                said = [sharpe.deflated_sharpe(ratio, 0.001, trials, length, *shape) for length in LENGTHS]
+                assert said == sorted(said)

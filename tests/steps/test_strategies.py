@@ -166,6 +166,16 @@ def test_a_name_that_no_file_has_is_refused_with_those_there_are(names, message)
         landing.check_names("mine", base.model_copy(update=names), seeds)
 
 
+def test_a_weighting_that_no_file_has_is_refused_with_those_there_are():
+    base = policy.load("global")[1]
+    named = base.model_copy(update={"weights": base.weights.model_copy(update={"method": "voting"})})
+    expected = (
+        "mine.yml: weights.method: 'voting' is unknown; expected one of bayesian, equal_weight, hedge, "
+    )
+    with pytest.raises(InputError, match=expected):
+        landing.check_names("mine", named, study.tables(study.read_study()))
+
+
 def test_a_learner_whose_extra_is_missing_is_refused_by_name_of_the_extra(monkeypatch):
     _, base = policy.load("global")
     monkeypatch.setattr(landing.plugins, "missing", lambda module: list(getattr(module, "EXTRA", ())))

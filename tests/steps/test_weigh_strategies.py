@@ -8,11 +8,14 @@ import pandas as pd
 import pytest
 
 from python_steps import sharpe
-from python_steps.belief_evidence import Judge
+from python_steps.belief_confidence import Forecaster
+from python_steps.belief_ensembles import BEST_SINGLE, NO_GATES, methods
 from python_steps.belief_gates import first_variants
-from python_steps.belief_inputs import WeighInputs, study_of
+from python_steps.belief_inputs import WeighInputs, micros, study_of
+from python_steps.belief_records import spans_at
+from python_steps.plugins import UnknownPlugin
 from python_steps.policy import load
-from python_steps.weigh_strategies import warnings, weigh
+from python_steps.weigh_strategies import weigh
 
 POLICY = load("global")[1]
 CLASSES = {
@@ -26,6 +29,7 @@ STRATEGIES = [f"s{number:02d}" for number in range(11)]
 TRAIN, TEST, COUNT = 40, 21, 210
 INSTANTS = pd.bdate_range("2015-01-01 14:00", periods=COUNT + 10).as_unit("us")
 KEY = ["strategy", "symbol", "decision_at"]
+CARRIED = "ensemble_weights"  # stands at the last decision of a run, for the next run to go on from
 
 
 def make_world(seed=11, edge=0.004, starts=None) -> WeighInputs:
@@ -144,6 +148,18 @@ def assert_same_bits(found, expected):
         )
 
 
+def asking(weights=None, score=None):
+    """The policy with other knobs."""
+    changes = {"weights": weights or {}, "score": score or {}}
+    return POLICY.model_copy(
+        update={name: getattr(POLICY, name).model_copy(update=change) for name, change in changes.items()}
+    )
+
+
+def without_state(found):
+    return {name: table for name, table in found.items() if name != CARRIED}
+
+
 @pytest.fixture(scope="module")
 def world():
     return make_world(starts={"AAPL": 90})
@@ -168,8 +184,8 @@ def test_the_world_is_not_idle(whole):
 @pytest.mark.parametrize("cut", [59, 62, 64, 88, 91, 130, 150, 172])
 def test_later_rows_change_no_bit_of_an_earlier_decision(world, whole, cut):
     instant = INSTANTS[cut]
-    expected = {name: table[table["decision_at"] <= instant] for name, table in whole.items()}
-    assert_same_bits(answer(known_by(world, instant)), expected)
+    expected = {name: table[table["decision_at"] <= instant] for name, table in without_state(whole).items()}
+    assert_same_bits(without_state(answer(known_by(world, instant))), expected)
 
 
 def test_noise_in_the_future_changes_no_bit_of_the_past(world, whole):
@@ -181,16 +197,16 @@ def test_noise_in_the_future_changes_no_bit_of_the_past(world, whole):
         pnl.loc[later, column] = random.normal(0, 0.2, later.sum())
     metrics.loc[metrics["known_at"] > instant, "sharpe"] = 1e6
     found = answer(dataclasses.replace(world, strategy_pnl=pnl, window_metrics=metrics))
-    for name, table in whole.items():
-        before = table["decision_at"] <= instant
-        pd.testing.assert_frame_equal(found[name][before], table[before], check_exact=True, obj=name)
+    for name, table in without_state(whole).items():
+        known = [rows[rows["decision_at"] <= instant] for rows in (found[name], table)]
+        pd.testing.assert_frame_equal(*known, check_exact=True, obj=name)
 
 
 def test_the_order_of_rows_does_not_matter(world, whole):
     shuffled = {
         field.name: getattr(world, field.name).sample(frac=1, random_state=4)
         for field in dataclasses.fields(world)
-        if field.name not in ("fitted", "variant_of", "past_weights")
+        if field.name not in ("fitted", "variant_of", "past_weights", "past_ensembles")
     }
     assert_same_bits(answer(dataclasses.replace(world, **shuffled)), whole)
 
@@ -203,6 +219,7 @@ def test_a_resumed_answer_has_the_bits_of_an_uninterrupted_one(world, whole, cut
         world,
         decisions=world.decisions[world.decisions["decision_at"] > instant],
         past_weights=before["strategy_weights"].sample(frac=1, random_state=1),
+        past_ensembles=before[CARRIED].sample(frac=1, random_state=1),
     )
     expected = {name: table[table["decision_at"] > instant] for name, table in whole.items()}
     assert_same_bits(answer(rest), expected)
@@ -299,7 +316,7 @@ def one_strategy(nets, trades, **changes) -> WeighInputs:
         (
             [0.001, -0.002, -0.001],
             30,
-            "expected net -6.67 bp <= 0; 2 of 3 windows negative; deflated Sharpe 0.001 < 0.500",
+            "expected net -6.67 bp <= 0; 2 of 3 windows negative; luck-deflated Sharpe 0.159 < 0.500",
         ),
     ],
 )
@@ -314,7 +331,7 @@ def test_without_known_spans_every_gate_says_so():
     decisions = pd.DataFrame({"decision_at": [INSTANTS[TRAIN + 2]]})
     found = answer(dataclasses.replace(inputs, decisions=decisions))
     assert found["strategy_gates"]["reason"].tolist() == [
-        "0 windows < 3; 0 trades < 30; expected net undefined; deflated Sharpe undefined"
+        "0 windows < 3; 0 trades < 30; expected net undefined; luck-deflated Sharpe undefined"
     ]
     assert found["expected_returns"][["ensemble_view", "standard_error", "shrunk_view"]].eq(0).all(axis=None)
     confidence = found["confidences"].iloc[0]
@@ -344,7 +361,7 @@ def test_what_is_not_there_yet_is_no_evidence_and_no_error(world, missing):
 def test_a_deflated_sharpe_that_is_undefined_rejects():
     """Two trials, and one strategy: how Sharpes vary between trials cannot be known."""
     gates = answer(one_strategy([0.001, 0.001, 0.001], 30), trials=2)["strategy_gates"]
-    assert gates["reason"].tolist() == ["deflated Sharpe undefined"]
+    assert gates["reason"].tolist() == ["luck-deflated Sharpe undefined"]
 
 
 def test_of_variants_the_one_that_holds_in_most_spans_goes_first_and_not_the_best():
@@ -469,10 +486,10 @@ def test_a_forecast_is_calibrated_as_it_was_when_its_span_began(world):
     later = pnl["known_at"] > began
     pnl.loc[later, "net_return"] = np.random.default_rng(3).normal(0.05, 0.01, later.sum())
     noisy = dataclasses.replace(world, strategy_pnl=pnl)
-    before, after = (Judge(study_of(inputs), POLICY, 261, 12) for inputs in (world, noisy))
-    assert np.isfinite(before._forecast(4)).all()
-    assert (before._forecast(4) == after._forecast(4)).all()
-    assert (before._forecast(6) != after._forecast(6)).all()
+    before, after = (Forecaster(study_of(inputs), POLICY, 261) for inputs in (world, noisy))
+    assert np.isfinite(before.forecast(4)).all()
+    assert (before.forecast(4) == after.forecast(4)).all()
+    assert (before.forecast(6) != after.forecast(6)).all()
 
 
 def test_only_a_fitted_strategy_has_a_train_test_gap(whole):
@@ -486,17 +503,244 @@ def test_random_strategies_are_not_adopted_on_the_whole():
     assert found["strategy_gates"]["is_adopted"].mean() < 0.05
 
 
-def test_warnings_say_who_and_how_far():
-    rows = pd.DataFrame(
-        {
-            "strategy": ["ridge", "momentum", "all"],
-            "train_test_gap": [0.31, math.nan, math.nan],
-            "cv_stability": [0.9, 0.41, math.nan],
-            "regime_consistency": [0.3, 0.5, 0.12],
-        }
+def test_what_corrects_a_forecast_was_resolved_before_its_span_began(world, monkeypatch):
+    """Whatever comes after a span began changes no bit of how its forecast was corrected."""
+    monkeypatch.setattr(sharpe, "MINIMUM_RESOLVED", 20)
+    began = world.windows.loc[world.windows["is_disjoint"], "test_from"].iloc[5]
+    pnl = world.strategy_pnl.copy()
+    later = pnl["known_at"] > began
+    pnl.loc[later, "net_return"] = np.random.default_rng(3).normal(0.05, 0.01, later.sum())
+    noisy = dataclasses.replace(world, strategy_pnl=pnl)
+    before, after = (Forecaster(study_of(inputs), POLICY, 261) for inputs in (world, noisy))
+    assert np.isfinite(before.calibrated(5)).all()
+    assert (before.calibrated(5) == after.calibrated(5)).all()
+    assert (before.calibrated(7) != after.calibrated(7)).any()
+
+
+def dearer(inputs: WeighInputs, extra: float) -> WeighInputs:
+    """The same study with `extra` more to pay for each unit of turnover."""
+    pnl = inputs.strategy_pnl
+    return world_of(pnl.assign(net_return=pnl["net_return"] - extra * pnl["turnover"]))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_higher_costs_never_raise_the_confidence(seed):
+    study = make_world(seed=seed, edge=[0.0, 0.002, 0.004][seed % 3])
+    plain, dear = (answer(one)["confidences"]["confidence"] for one in (study, dearer(study, 0.0009)))
+    assert (dear <= plain).all()
+
+
+@pytest.mark.parametrize("seed", [2, 5, 8])
+def test_a_shorter_history_never_raises_the_confidence_where_there_is_an_edge(seed):
+    """The study begins three spans later; without an edge a record that is missing convicts nobody."""
+    study = make_world(seed=seed, edge=0.004)
+    pnl = study.strategy_pnl
+    short = world_of(pnl[pnl["decision_at"] >= INSTANTS[TRAIN + 3 * TEST]])
+    whole, late = (
+        answer(one)["confidences"].set_index("decision_at")["confidence"] for one in (study, short)
     )
-    assert warnings(rows, POLICY) == [
-        "ridge shows potential overfitting (gap 0.31 > 0.20)",
-        "momentum is unstable across windows (stability 0.41 < 0.50)",
-        "all depends on the regime (consistency 0.12 < 0.30)",
-    ]
+    assert (late <= whole.loc[late.index]).all()
+    assert (late < whole.loc[late.index]).any()
+
+
+def test_confidence_counts_what_was_resolved_and_says_whether_it_is_calibrated(whole):
+    rows = whole["confidences"]
+    assert rows["resolved_spans"].is_monotonic_increasing
+    assert rows["resolved_spans"].max() > sharpe.MINIMUM_RESOLVED > 0 == rows["resolved_spans"].min()
+    assert (rows["is_calibrated"] == (rows["resolved_spans"] >= sharpe.MINIMUM_RESOLVED)).all()
+    assert (rows["is_calibrated"] == rows["calibrated_probability"].notna()).all()
+    assert rows.loc[rows["resolved_spans"] > 0, "brier_score"].between(0, 1).all()
+    assert rows.loc[rows["resolved_spans"] == 0, "brier_score"].isna().all()
+
+
+def test_the_reliability_table_holds_each_resolved_forecast_once(world, monkeypatch):
+    """Recomputed at the last decision; the calibrated forecasts are fewer, since the first could not be."""
+    monkeypatch.setattr(sharpe, "MINIMUM_RESOLVED", 20)
+    found = answer(world)
+    last = world.decisions["decision_at"].max()
+    forecaster, study = Forecaster(study_of(world), POLICY, 261), study_of(world)
+    resolved = forecaster.resolved(spans_at(study, int(micros(pd.Series([last]))[0])))
+    confidence = found["confidences"].set_index("decision_at").loc[last]
+    table = found["forecast_reliability"].query("decision_at == @last")
+    assert confidence["resolved_spans"] == len(resolved.raw) > 50
+    for sort, forecasts in (("raw", resolved.raw), ("calibrated", resolved.calibrated)):
+        made = np.isfinite(forecasts)
+        mine = table[table["sort"] == sort].set_index("bin")
+        assert mine["forecasts"].sum() == made.sum() > 0
+        tenth = np.floor(forecasts[made] * 10).clip(max=9).astype(int)
+        by_hand = pd.DataFrame({"bin": tenth, "said": forecasts[made], "true": resolved.came_true[made]})
+        by_hand = by_hand.groupby("bin").mean()
+        assert mine["mean_forecast"].to_numpy() == pytest.approx(by_hand["said"].to_numpy())
+        assert mine["share_true"].to_numpy() == pytest.approx(by_hand["true"].to_numpy())
+    made = np.isfinite(resolved.calibrated)
+    assert 0 < made.sum() < len(made)
+    raw, worth = (
+        np.mean((forecasts - resolved.came_true)[part] ** 2)
+        for forecasts, part in ((resolved.raw, slice(None)), (resolved.calibrated, made))
+    )
+    assert (confidence["brier_score"], confidence["brier_calibrated"]) == pytest.approx((raw, worth))
+
+
+def with_always_long(inputs: WeighInputs) -> WeighInputs:
+    """The same study in which s10 is the strategy that is always in."""
+    return dataclasses.replace(
+        inputs,
+        **{
+            name: getattr(inputs, name).replace({"strategy": {"s10": "always_long"}})
+            for name in ("strategy_pnl", "positions", "window_metrics")
+        },
+    )
+
+
+def test_the_whole_set_is_checked_against_cash_and_against_being_always_in(world, whole):
+    assert set(whole["reality_checks"]["benchmark"]) == {"cash"}
+    checks = answer(with_always_long(world))["reality_checks"]
+    assert len(checks) == 2 * len(world.decisions)
+    last = checks[checks["decision_at"] == world.decisions["decision_at"].max()].set_index("benchmark")
+    assert last["best"].isin(["s00", "s05"]).all()
+    assert last["undefined"].isna().all()
+    assert last["strategies"].tolist() == [11, 10]  # against itself it never moves
+    assert (last["spa_lower"] <= last["spa_consistent"]).all()
+    assert (last["spa_consistent"] <= last["spa_upper"]).all()
+    assert (last[["reality_check", "spa_consistent"]] < 0.05).all(axis=None)
+    first = checks[checks["decision_at"] == world.decisions["decision_at"].min()]
+    assert first["undefined"].tolist() == ["no strategy differs from it"] * 2
+    assert first["spa_consistent"].isna().all()
+
+
+def test_the_best_of_a_set_without_edge_does_not_beat_cash():
+    last = answer(make_world(seed=21, edge=0.0))["reality_checks"].iloc[-1]
+    assert min(last["reality_check"], last["spa_consistent"]) > 0.1
+
+
+def test_overfit_metrics_count_the_trials_and_what_each_record_is_worth(world, whole):
+    rows = whole["overfit_metrics"].query("decision_at == @world.decisions.decision_at.max()")
+    rows = rows.set_index("strategy")
+    assert (rows["effective_observations"] <= rows["observations"]).all()
+    assert rows["observations"].between(100, COUNT).all()
+    positive = rows["psr"] > 0.5
+    assert (rows["min_backtest_length"].notna() == positive).all()
+    assert positive.any()
+    assert not positive.all()
+
+
+def test_decision_by_decision_gives_the_bits_of_one_pass(world, whole):
+    """Twelve decisions about the end of a span, each made alone from what was known then."""
+    resolved = whole["confidences"]["resolved_spans"].to_numpy()
+    last = int(np.flatnonzero(np.diff(resolved))[-1])
+    instants = world.decisions["decision_at"].iloc[last - 6 : last + 6]
+    earlier = world.decisions[world.decisions["decision_at"] < instants.iloc[0]]
+    before = answer(dataclasses.replace(known_by(world, instants.iloc[0]), decisions=earlier))
+    past, state = before["strategy_weights"], before["ensemble_weights"]
+    one_by_one: dict[str, list[pd.DataFrame]] = {name: [] for name in without_state(whole)}
+    for instant in instants:
+        known = known_by(world, instant)
+        alone = known.decisions[known.decisions["decision_at"] == instant]
+        alone = dataclasses.replace(known, decisions=alone, past_weights=past, past_ensembles=state)
+        found = answer(alone)
+        past, state = pd.concat([past, found["strategy_weights"]]), found["ensemble_weights"]
+        for name, rows in without_state(found).items():
+            one_by_one[name].append(rows)
+    expected = {
+        name: table[table["decision_at"].isin(instants)] for name, table in without_state(whole).items()
+    }
+    assert expected["confidences"]["resolved_spans"].nunique() == 2  # a span becomes known on the way
+    assert_same_bits({name: pd.concat(parts) for name, parts in one_by_one.items()}, expected)
+
+
+def exposures(found, method) -> pd.Series:
+    rows = found["ensemble_exposures"]
+    return rows[rows["method"] == method].set_index(["decision_at", "symbol"])["exposure"]
+
+
+def test_every_method_has_an_exposure_for_each_asset_with_a_position(whole):
+    rows, views = whole["ensemble_exposures"], whole["expected_returns"]
+    expected = list(views[["decision_at", "symbol"]].itertuples(index=False, name=None))
+    assert set(rows["method"]) == set(methods())
+    for method in methods():
+        assert list(exposures(whole, method).index) == expected
+    assert rows["exposure"].between(0, 1 + 1e-12).all()
+
+
+@pytest.mark.parametrize("method", ["softmax", "hedge", "stacking"])
+def test_the_ensemble_of_the_weighting_in_force_is_what_the_portfolio_believes(world, whole, method):
+    found = answer(world, asking({"method": method}))
+    rows = found["strategy_weights"]
+    parts = (rows["weight"] * rows["position"]).groupby([rows["decision_at"], rows["symbol"]]).sum()
+    assert exposures(found, method).to_numpy() == pytest.approx(parts.to_numpy(), abs=1e-15)
+    assert exposures(found, method).tolist() == exposures(whole, method).tolist()  # whoever is in force
+    other = exposures(whole, "equal_weight")
+    assert (exposures(whole, method) != other).any()
+
+
+def test_a_strategy_that_is_silent_at_a_decision_has_no_weight_there(world):
+    """Shares are made again where there are other strategies to choose from, with the same spans."""
+    silent = (world.positions["strategy"] == "s00") & world.positions["decision_at"].isin(INSTANTS[150:156:2])
+    uncapped = asking({"cap": 1.0, "entropy": 0.0})
+    found = answer(dataclasses.replace(world, positions=world.positions[~silent]), uncapped)
+    rows = found["strategy_weights"]
+    parts = (rows["weight"] * rows["position"]).groupby([rows["decision_at"], rows["symbol"]]).sum()
+    assert exposures(found, "softmax").to_numpy() == pytest.approx(parts.to_numpy(), abs=1e-15)
+
+
+def test_the_best_single_strategy_has_all_and_without_gates_more_is_held(whole):
+    rows = whole["strategy_weights"].merge(whole["strategy_gates"][[*KEY, "is_adopted"]])
+    best = rows[rows["is_adopted"]].sort_values("score", kind="stable", ascending=False)
+    best = best.groupby(["decision_at", "symbol"])["position"].first()
+    single = exposures(whole, BEST_SINGLE)
+    assert single[best.index].tolist() == best.tolist()
+    assert (single.drop(best.index) == 0).all()
+    assert exposures(whole, NO_GATES).mean() > exposures(whole, "softmax").mean()
+
+
+def test_regrets_stay_below_their_bounds_and_need_two_strategies(world, whole):
+    rows = whole["weighting_regrets"]
+    adopted = whole["strategy_gates"].groupby(["decision_at", "symbol"])["is_adopted"].sum()
+    assert len(rows) == (adopted > 1).sum() > 0
+    assert rows["strategies"].tolist() == adopted[adopted > 1].tolist()
+    assert set(rows["method"]) == {"hedge"}
+    assert (rows["regret"] <= rows["bound"]).all()
+    assert rows["spans"].max() == world.windows["is_disjoint"].sum()
+
+
+def test_a_weighting_that_no_file_has_is_refused(world):
+    with pytest.raises(UnknownPlugin, match="no 'voting'; it has: bayesian, equal_weight"):
+        answer(world, asking({"method": "voting"}))
+
+
+def test_a_score_can_be_that_of_the_regime_and_no_later_row_changes_it(world, whole):
+    policy = asking(score={"regime_prior": 60.0})
+    found = answer(world, policy)
+    of_regime, plain = (table["strategy_weights"].set_index(KEY)["score"] for table in (found, whole))
+    assert (of_regime.isna() == plain.isna()).all()
+    assert found["strategy_gates"].equals(whole["strategy_gates"])  # gates ask for the whole record
+    regimes = world.regimes.set_index("decision_at")["regime"]
+    moved = (of_regime != plain) & plain.notna()
+    assert moved.groupby(moved.index.get_level_values("decision_at").map(regimes)).any().all()
+    # The same spans and another regime give another score.
+    span = [INSTANTS[place] for place in (148, 152)]
+    before, after = (of_regime.xs(instant, level="decision_at") for instant in span)
+    assert regimes[span[0]] != regimes[span[1]]
+    assert plain.xs(span[0], level="decision_at").equals(plain.xs(span[1], level="decision_at"))
+    assert (before != after).any()
+    cut = answer(known_by(world, INSTANTS[151]), policy)
+    expected = {name: table[table["decision_at"] <= INSTANTS[151]] for name, table in found.items()}
+    assert_same_bits(without_state(cut), without_state(expected))
+
+
+def test_with_a_prior_beyond_all_records_the_regime_counts_for_nothing(world, whole):
+    found = answer(world, asking(score={"regime_prior": 1e15}))
+    assert found["strategy_weights"]["score"].to_numpy() == pytest.approx(
+        whole["strategy_weights"]["score"].to_numpy(), nan_ok=True, abs=1e-9
+    )
+
+
+def test_a_limit_on_change_slows_the_weights(world, whole):
+    found = answer(world, asking({"change": 0.02}))
+
+    def moved(answered):
+        rows = answered["strategy_weights"]
+        wide = rows.pivot_table("weight", "decision_at", ["symbol", "strategy"]).diff().abs()
+        return wide.sum(axis=1).sum()
+
+    assert moved(found) < moved(whole)

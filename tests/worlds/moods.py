@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from tests.worlds.walks import VENUES, priced, sessions, stream, symbols
+from tests.worlds.walks import IN_SESSION, OVERNIGHT, VENUES, priced, sessions, stream, symbols
 
 SHORTEST = 30  # days that a mood lasts at least
 
@@ -73,6 +73,22 @@ def truth(first: dt.date, last: dt.date) -> pd.Series:
     days = pd.date_range(first, last)
     names = [MOODS[at].regime for at in _switching(stream("moods", "switches"), len(days))]
     return pd.Series(names, index=days, name="regime")
+
+
+def market(number: int, decisions: int, *, assets: int) -> tuple[pd.Series, pd.Series]:
+    """Equal-weighted returns of so many assets without an edge, a decision a day, and the mood of each; as
+    many markets as there are numbers."""
+    days = pd.date_range(dt.date(2014, 1, 1), periods=decisions)
+    moods = _switching(stream("moods", "switches", str(number)), decisions)
+    deviations = market_deviations(assets)[moods]
+    returns = deviations * stream("moods", "market", str(number)).standard_normal(decisions)
+    return pd.Series(returns, index=days), pd.Series([MOODS[at].regime for at in moods], index=days)
+
+
+def market_deviations(assets: int) -> np.ndarray:
+    """Of a session's equal-weighted return in each mood: that of the market, and of what assets do alone."""
+    alone = (OVERNIGHT**2 + IN_SESSION**2) / assets
+    return np.sqrt([mood.market**2 + mood.scale**2 * alone for mood in MOODS])
 
 
 def draw(counts: Mapping[str, int], first: dt.date, last: dt.date, *, has_edge: bool) -> World:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from flows import parsed_project
+
 PROJECT = Path(__file__).parent.parent
 SHOWN_FAILURES = 20
 
@@ -43,8 +45,13 @@ class Dbt:
     _manifest: Any = field(default=None, repr=False)
 
     def parse(self) -> None:
-        """Read the project; done by the first command if nobody asked before."""
-        self._manifest = self._invoke(["parse"], manifest=None)
+        """Read the project, or take what was made of the same files before; done by the first command if
+        nobody asked."""
+        kept = self._entry("parsed")
+        self._manifest = parsed_project.load(kept)
+        if self._manifest is None:
+            self._manifest = self._invoke(["parse"], manifest=None)
+            self._keep(kept, "parsed")
 
     def on(self, file: Path) -> Self:
         """The same project, parsed once, on another file of the same name: dbt names tables after it."""
@@ -78,6 +85,14 @@ class Dbt:
         if self._manifest is None:
             self.parse()
         return self._manifest
+
+    def _entry(self, state: str) -> Path:
+        return parsed_project.entry(self.project, self.file.stem, state)
+
+    def _keep(self, kept: Path, state: str) -> None:
+        """Keep the manifest, unless a file was changed since it was read."""
+        if kept == self._entry(state):
+            parsed_project.save(self._manifest, kept)
 
     def _command(
         self, command: str, select: Sequence[str], exclude: Sequence[str], full_refresh: bool = False

@@ -8,8 +8,10 @@ import graphlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows import parsed_project
 from flows.dbt import Dbt, DbtError
 from python_steps import warehouse
 
@@ -39,6 +41,14 @@ class CompiledDbt(Dbt):
     """
 
     selections: dict[Selection, list[Any]] = field(default_factory=dict, repr=False)
+    _kept: Path | None = field(default=None, repr=False)  # none for a manifest that was handed over
+
+    def parse(self) -> None:
+        """Take what was compiled of the same files before; else read the project."""
+        self._kept = self._entry("compiled")
+        self._manifest = parsed_project.load(self._kept)
+        if self._manifest is None:
+            super().parse()
 
     def compile(self) -> None:
         """Compile models and tests, or the models that are not; the file must have its source tables."""
@@ -47,6 +57,8 @@ class CompiledDbt(Dbt):
         selected = ["--select", *missing] if len(missing) < len(models) else []
         if missing:
             self._invoke(["compile", *selected], manifest=self.manifest)
+            if self._kept is not None:
+                self._keep(self._kept, "compiled")
 
     def run(
         self, *, select: Sequence[str] = (), exclude: Sequence[str] = (), full_refresh: bool = False

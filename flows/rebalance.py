@@ -19,12 +19,17 @@ from flows.requests import Outcome, RebalanceRequest, RunResult
 from flows.versions import code_version, lock_hash
 from python_steps import policy as policies
 from python_steps import study, warehouse
+from python_steps.errors import InputError
 
 if TYPE_CHECKING:
     import duckdb
 
 VISIBLE = "select * from raw.{table} where known_at <= $as_of and batch_id <= $batch_until"
 TOLD = " union all by name ".join(VISIBLE.format(table=table) for table in ("bars", "actions"))
+
+
+# What was tried and found is no estimate: it stays when estimates are made again.
+KEPT = ("steps.trials", "steps.leak_findings")
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
     ):
         sweep(request.warehouse)
         with working_copy(request.warehouse) as file:
+            renewed = _fit(file, is_rebuild=request.is_rebuild)
             run_id = _next_run_id(file, portfolio)
             begun = _begin(file, request, portfolio, policy, run_id, weights, step)
             log = logs.configure(request.out, run_id, json_only=request.is_json)
@@ -56,6 +62,8 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
                 log.warning(
                     "Learners left out, since their extras are not installed", learners=", ".join(left_out)
                 )
+            if renewed:
+                log.warning("Estimated by another version, and all made again", found="; ".join(renewed))
             _tell(log, begun)
             if not request.is_rebuild and not begun.landed.is_new and not _is_due(begun):
                 log.info("Nothing new", portfolio=portfolio, as_of=_text(begun.run.as_of))
@@ -290,9 +298,31 @@ def _shown_by(step: Callable[[str, int, int], None]) -> Callable[[Node], None]:
     return lambda node: step(node.name, node.number, node.of)
 
 
-def _next_run_id(file: Path, portfolio: str) -> str:
+def _fit(file: Path, *, is_rebuild: bool) -> list[str]:
+    """Make the tables that are missing; returns what did not fit, and is gone.
+
+    What was told must fit. What was estimated may be of another version where all of it is made again: every
+    portfolio then begins anew at its next run, and only trials stay, since they were made. Raises InputError
+    elsewhere.
+    """
     with _open(file) as con:
         warehouse.create_tables(con)
+        wrong = [f"{table} has {how}" for table, how in warehouse.misfits(con).items()]
+        if not wrong:
+            return []
+        told = [text for text in wrong if not text.startswith("steps.")]
+        if told or not is_rebuild:
+            remedy = "land into a new --warehouse" if told else "`portfolio backfill` makes it again"
+            raise InputError(f"the warehouse is of another version: {'; '.join(told or wrong)}; {remedy}")
+        for table in warehouse.declared_columns():
+            if table.startswith("steps.") and (table not in KEPT or table in warehouse.misfits(con)):
+                con.execute(f"drop table {table} cascade")
+        warehouse.create_tables(con)
+    return wrong
+
+
+def _next_run_id(file: Path, portfolio: str) -> str:
+    with _open(file) as con:
         number = con.execute("select coalesce(max(run_number), 0) + 1 from raw.runs").fetchall()[0][0]
     return f"{portfolio}-{number:05d}"
 

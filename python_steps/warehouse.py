@@ -95,6 +95,27 @@ def create_tables(con: duckdb.DuckDBPyConnection) -> None:
         con.execute(f"create table if not exists {table} ({shape})")
 
 
+def misfits(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Tables of sources.yml whose columns are not those it declares, and how they differ, in words.
+
+    Another version of the project made them: what is declared now cannot be appended to them.
+    """
+    found: dict[str, set[str]] = {}
+    rows = con.execute(
+        "select schema_name || '.' || table_name, column_name from duckdb_columns()"
+    ).fetchall()
+    for table, column in rows:
+        found.setdefault(table, set()).add(column)
+    said = {}
+    for table, columns in declared_columns().items():
+        there = found.get(table, set(columns))
+        parts = [f"no {', '.join(sorted(set(columns) - there))}"] * bool(set(columns) - there)
+        parts += [f"unknown {', '.join(sorted(there - set(columns)))}"] * bool(there - set(columns))
+        if parts:
+            said[table] = " and ".join(parts)
+    return said
+
+
 def read(
     con: duckdb.DuckDBPyConnection,
     table: str,

@@ -63,9 +63,13 @@ class Enough(Exception):
 
 @dataclass(frozen=True)
 class Staged(Origin):
-    """An origin whose runs stop after a stage; at their end where there is none."""
+    """An origin whose runs stop after a stage; at their end where there is none.
+
+    Without `has_evidence`, nothing is ever made that no decision reads.
+    """
 
     stage: str | None = None
+    has_evidence: bool = True
 
     def compute(self, file: Path, *, is_shown: bool = True) -> int:
         """Make all tables and decisions up to the stage."""
@@ -76,7 +80,8 @@ class Staged(Origin):
 
         try:
             run, dbt = self.run_of(file), self.dbt.on(file)
-            return pipeline.compute(run, dbt, note, is_tested=False, is_shown=is_shown)
+            shown = is_shown and self.has_evidence
+            return pipeline.compute(run, dbt, note, is_tested=False, is_shown=shown)
         except Enough:
             return 0
 
@@ -87,12 +92,21 @@ class Bench:
     `place` is the model or table at which making may stop; all is made unless it is given.
     """
 
-    def __init__(self, folder: Path, file: Path, dbt: CompiledDbt, mutant: Mutant, place: str | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        file: Path,
+        dbt: CompiledDbt,
+        mutant: Mutant,
+        place: str | None,
+        *,
+        has_evidence: bool,
+    ) -> None:
         self.folder, self.mutant, self.dbt, self.place = folder, mutant, dbt, place
         self.told = file.parent.parent
         stages = (stage for stage, tables in STAGES.items() if place in tables)
         name, policy = policies.load(self.told / f"{small.PORTFOLIO}.yml")
-        self.origin = Staged(file, folder, name, policy, dbt, next(stages, None))
+        self.origin = Staged(file, folder, name, policy, dbt, next(stages, None), has_evidence)
 
     @cached_property
     def until(self) -> str:
@@ -144,18 +158,19 @@ def land(folder: Path) -> None:
 def tried(mutant: Mutant, folder: Path, is_first_only: bool = False) -> dict[str, Any]:
     """The first guard whose finding names the place of a mutant, or the first that flags a harmless edit.
 
-    The guard that should fire goes first and makes no more than it needs. `folder` is that of the score; the
+    The guard that should fire goes first and makes no more than it needs: what no decision reads is made for
+    the others alone, and not for harmless edits. `folder` is that of the score; the
     small world is told there, and told again for an edit of the landing.
     """
     build = Path("build").resolve()
     build.mkdir()
-    bench = _bench(build, mutant, folder / "world", None if mutant.guard in WHOLE_RUNS else mutant.place)
+    bench = _bench(build, mutant, folder / "world")
     said: dict[str, Any] = {}
     for number, (guard, look) in enumerate(_guards_for(mutant).items()):
         if number and is_first_only:
             break
         if number == 1 and mutant.guard:
-            bench = Bench(build / "all", bench.origin.file, bench.dbt, mutant, None)
+            bench = Bench(build / "all", bench.origin.file, bench.dbt, mutant, None, has_evidence=True)
         for finding in look(bench):
             is_named = mutant.is_harmless or mutant.is_named_by(str(finding))
             if is_named or not said:
@@ -178,7 +193,7 @@ def _guards_for(mutant: Mutant) -> "dict[str, Guard]":
     return {guard: look for guard, look in (GUARDS | shared).items() if guard not in left_out}
 
 
-def _bench(folder: Path, mutant: Mutant, told: Path, place: str | None) -> Bench:
+def _bench(folder: Path, mutant: Mutant, told: Path) -> Bench:
     if mutant.lands:
         file = small.build(folder).origin.file
     else:
@@ -188,7 +203,8 @@ def _bench(folder: Path, mutant: Mutant, told: Path, place: str | None) -> Bench
     dbt = CompiledDbt(file, project=Path.cwd(), _manifest=manifest, selections=selections)
     if mutant.is_sql and not _mended(manifest, mutant):
         dbt = CompiledDbt(file, project=Path.cwd())
-    return Bench(folder, file, dbt, mutant, place)
+    place = None if mutant.guard in WHOLE_RUNS else mutant.place
+    return Bench(folder, file, dbt, mutant, place, has_evidence=False)
 
 
 def _mended(manifest: Any, mutant: Mutant) -> bool:
@@ -241,11 +257,8 @@ def _cut_off_behind(bench: Bench) -> list[Finding]:
 
 def _poison(bench: Bench) -> list[Finding]:
     event, how = POISON
-    at, is_shown = small.CUTS[event], not bench.mutant.is_harmless
-    compared = counterfactual.poison(
-        bench.origin, bench.whole, event, at, how, until=bench.until, is_shown=is_shown
-    )
-    return compared.findings
+    at = small.CUTS[event]
+    return counterfactual.poison(bench.origin, bench.whole, event, at, how, until=bench.until).findings
 
 
 def _left_cut(bench: Bench) -> list[Finding]:

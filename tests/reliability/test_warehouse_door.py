@@ -1,13 +1,16 @@
 """Everything that passes between Python and DuckDB goes through one door, and only what fits passes."""
 
 import datetime as dt
+from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
 import pytest
 
+from flows import rebalance
 from python_steps import warehouse
+from python_steps.errors import InputError
 from python_steps.warehouse import SchemaError
 
 AT = pd.to_datetime(["2020-01-01 14:00", "2020-01-02 14:00"])
@@ -163,3 +166,48 @@ def test_a_read_only_connection_cannot_write(tmp_path):
     with pytest.raises(duckdb.Error, match="read-only"):
         con.execute("create table t (a int)")
     con.close()
+
+
+@pytest.fixture
+def of_another_version(tmp_path) -> Path:
+    """A warehouse in which regimes have one column less and one more, and one configuration was tried."""
+    file = tmp_path / "older.duckdb"
+    con = warehouse.connect(file)
+    warehouse.create_tables(con)
+    con.execute("alter table steps.regimes drop column risk_off_probability")
+    con.execute("alter table steps.regimes add column mood varchar")
+    columns = warehouse.declared_columns()["steps.trials"]
+    values = {"varchar": "'one'", "timestamp": "now()::timestamp", "date": "current_date", "boolean": "true"}
+    row = ", ".join(values.get(column.type, "1") for column in columns.values())
+    con.execute(f"insert into steps.trials values ({row})")
+    con.close()
+    return file
+
+
+def test_what_another_version_estimated_is_refused_by_name(of_another_version):
+    expected = "steps.regimes has no risk_off_probability and unknown mood; `portfolio backfill`"
+    with pytest.raises(InputError, match=expected):
+        rebalance._fit(of_another_version, is_rebuild=False)
+    con = warehouse.connect(of_another_version)
+    assert set(warehouse.misfits(con)) == {"steps.regimes"}
+
+
+def test_a_rebuild_makes_what_another_version_estimated_again_and_keeps_the_trials(of_another_version):
+    assert rebalance._fit(of_another_version, is_rebuild=True) == [
+        "steps.regimes has no risk_off_probability and unknown mood"
+    ]
+    con = warehouse.connect(of_another_version)
+    assert not warehouse.misfits(con)
+    assert con.execute("select count(*) from steps.trials").fetchall() == [(1,)]
+
+
+def test_what_was_told_is_never_made_again(of_another_version):
+    con = warehouse.connect(of_another_version)
+    con.execute("alter table raw.bars drop column vendor")
+    con.close()
+    with pytest.raises(InputError, match=r"raw\.bars has no vendor; land into a new --warehouse"):
+        rebalance._fit(of_another_version, is_rebuild=True)
+
+
+def test_a_warehouse_of_this_version_fits(tmp_path):
+    assert rebalance._fit(tmp_path / "new.duckdb", is_rebuild=False) == []

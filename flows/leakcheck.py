@@ -167,12 +167,13 @@ def _static_signal(origin: Origin, signal: str) -> Check:
 
 
 def _cut_off(origin: Origin, whole: Path, cuts: "Mapping[str, dt.datetime]", *, until: str = "") -> Check:
+    """Evidence that no decision reads is made at the first cut alone, as under the first poison."""
     from flows.guards import counterfactual
 
     found: list[Finding] = []
-    compared = []
+    compared: list[tuple[int, int]] = []
     for event, at in cuts.items():
-        one = counterfactual.cut_off(origin, whole, event, at, until=until)
+        one = counterfactual.cut_off(origin, whole, event, at, until=until, is_shown=not compared)
         found += one.findings
         compared.append((one.tables, one.rows))
     rows = sum(count for _, count in compared)
@@ -182,10 +183,10 @@ def _cut_off(origin: Origin, whole: Path, cuts: "Mapping[str, dt.datetime]", *, 
 def _poison(origin: Origin, whole: Path, cuts: "Mapping[str, dt.datetime]", *, until: str = "") -> Check:
     from flows.guards import counterfactual
 
+    told = [(event, at, how) for event, at in cuts.items() for how in counterfactual.POISONS]
     done = [
-        counterfactual.poison(origin, whole, event, at, how, until=until)
-        for event, at in cuts.items()
-        for how in counterfactual.POISONS
+        counterfactual.poison(origin, whole, *history, until=until, is_shown=history == told[0])
+        for history in told
     ]
     found = [finding for one in done for finding in one.findings]
     looked_at = f"{sum(one.rows for one in done):,} rows, {len(counterfactual.POISONS)} poisons"
@@ -202,7 +203,7 @@ def _canaries(worlds: Any, place: Path, origin: Origin, select: str) -> Check:
     landed = worlds.canaries.landed(place / "canaries")
     dbt = origin.dbt.on(landed.file)
     if select == "everything":
-        landed.compute(dbt)
+        landed.compute(dbt, is_shown=False)
     else:
         dbt.run(select=[select])
     planted = worlds.canaries.CANARIES

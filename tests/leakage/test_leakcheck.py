@@ -30,7 +30,7 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.Co
 def leaky(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     """The command on five leaky signals in a copy of the project, all at once."""
     copy = tmp_path_factory.mktemp("leaky") / "project"
-    ignored = shutil.ignore_patterns(".*", "__pycache__", "mutants", "evidence", "steps")
+    ignored = shutil.ignore_patterns(".*", "__pycache__", "target", "mutants", "evidence", "steps")
     shutil.copytree(PROJECT, copy, ignore=ignored)
     for name, signal in LEAKY.items():
         (copy / "macros" / "signals" / f"{name}.sql").write_text(signal["file"], "utf-8")

@@ -24,9 +24,10 @@ class Landed:
     file: Path
     run: pipeline.Run
 
-    def compute(self, dbt: Dbt | None = None) -> Path:
-        """Make all tables and decisions; returns the file."""
-        pipeline.compute(self.run, dbt or Dbt(self.file), _silent, is_tested=False)
+    def compute(self, dbt: Dbt | None = None, *, is_shown: bool = True) -> Path:
+        """Make all tables and decisions, or those alone that lead to a decision; returns the file."""
+        dbt = dbt or Dbt(self.file)
+        pipeline.compute(self.run, dbt, _silent, is_tested=False, is_shown=is_shown)
         return self.file
 
     def query(self, sql: str) -> pd.DataFrame:

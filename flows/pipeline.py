@@ -52,6 +52,7 @@ DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 EVIDENCE = (
     *("path:models/monitoring", "group_decisions+", "delayed_bars+"),
     *("gate_changes+", "strategy_agreement+", "spoken_regimes+", "ensemble_orders+"),
+    *("benchmark_weights+", "decision_statistics+", "stress_tests+", "portfolio_costs+"),
 )
 
 Note = Callable[..., Any]

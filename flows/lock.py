@@ -23,8 +23,8 @@ class Busy(RuntimeError):
 def held(folder: Path, portfolio: str, wait: float = LOCK_WAIT) -> Iterator[None]:
     """Hold the lock of a warehouse folder, which is made if it is not there.
 
-    Raises Busy at once if the same portfolio runs, alone or with others, and after `wait` seconds if another one
-    does. `portfolio` are the names of those that run, with AND between them.
+    Raises Busy at once if the same portfolio runs, alone or with others, and after `wait` seconds if another
+    one does. `portfolio` are the names of those that run, with AND between them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)

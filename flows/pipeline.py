@@ -52,7 +52,7 @@ DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 EVIDENCE = (
     *("path:models/monitoring", "group_decisions+", "delayed_bars+"),
     *("gate_changes+", "strategy_agreement+", "spoken_regimes+", "ensemble_orders+"),
-    *("benchmark_weights+", "decision_statistics+", "stress_tests+", "portfolio_costs+"),
+    *("benchmark_weights+", "decision_statistics+", "stress_tests+", "portfolio_costs+", "capacity_moments+"),
 )
 
 Note = Callable[..., Any]
@@ -340,7 +340,13 @@ def allocate(run: Run, decisions: pd.DataFrame) -> None:
 def bootstrap(run: Run) -> int:
     """Draw the intervals of every record that has none yet, and return how many rows that made."""
     from python_steps.bootstrap_intervals import bootstrap as draw
-    from python_steps.bootstrap_intervals import ensemble_records, portfolio_records, strategy_records
+    from python_steps.bootstrap_intervals import (
+        OWN,
+        benchmark_records,
+        ensemble_records,
+        portfolio_records,
+        strategy_records,
+    )
 
     clock, plan = run.policy.clock, run.policy.plan
     with _connected(run) as con:
@@ -364,8 +370,14 @@ def bootstrap(run: Run) -> int:
             run.portfolio,
             run.policy.weights.method,
         )
+        benchmarks = benchmark_records(
+            read("benchmark_returns", lambda t: t.portfolio == run.portfolio),
+            read("portfolio_scenarios", lambda t: (t.portfolio == run.portfolio) & (t.scenario == OWN)),
+            windows[windows["is_disjoint"]],
+            run.portfolio,
+        )
         rows = draw(
-            chain(records, portfolio_records(returns, windows, run.portfolio), ensembles),
+            chain(records, portfolio_records(returns, windows, run.portfolio), ensembles, benchmarks),
             read("steps.metric_intervals", lambda t: (t.clock == clock) & (t.plan == plan)),
             clock=clock,
             plan=plan,

@@ -45,7 +45,7 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
 
 
 def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[RunResult]:
-    """The same for several portfolios (names or files): one landing, one build of all models, one publication.
+    """The same for several portfolios (names or files): one landing, one build, one publication.
 
     The files of several stand in folders of their names. Raises InputError too where two have one name.
     """
@@ -185,7 +185,7 @@ def forget(run: pipeline.Run) -> None:
             )
         con.execute(
             "delete from steps.metric_intervals where (kind = 'portfolio' and subject = $portfolio)"
-            " or (kind = 'ensemble' and starts_with(subject, $portfolio || ': '))",
+            " or (kind in ('ensemble', 'benchmark') and starts_with(subject, $portfolio || ': '))",
             {"portfolio": run.portfolio},
         )
     finally:

@@ -45,6 +45,7 @@ select
     orders.change_of_units * (marks.mark_index - orders.fill_index) as gross,
     abs(orders.change_of_units) * orders.fill_index as traded,
     abs(orders.change_of_units) * orders.fill_index * orders.cost_rate as charged,
+    orders.impact_rate,
     coalesce(
         orders.impact_rate
         * sqrt(policies.assets_under_management)

@@ -31,8 +31,8 @@ class Told(NamedTuple):
 class Known:
     """One symbol by number of the clock's instants: its mark, and what became of the order of each decision.
 
-    `impact` is what a unit of money costs over the root of the money traded. Plain lists: the walk looks at one
-    value at a time.
+    `impact` is what a unit of money costs over the root of the money traded. Plain lists: the walk looks at
+    one value at a time.
     """
 
     asset: Asset
@@ -252,7 +252,7 @@ def _settle(
     holdings: dict[str, Holding],
     decision: int,
 ) -> tuple[float, float]:
-    """Units before times the change of mark, and changes of units times (mark - fill); and what these cost."""
+    """Units before times the change of mark, and changes of units times (mark - fill); and their costs."""
     at = clock.instants[decision]
     now = int(at.astype(np.int64))
     gross = cost = 0.0

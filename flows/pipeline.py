@@ -339,7 +339,6 @@ def allocate(run: Run, decisions: pd.DataFrame) -> None:
 
 def bootstrap(run: Run) -> int:
     """Draw the intervals of every record that has none yet, and return how many rows that made."""
-    from python_steps.bootstrap_intervals import bootstrap as draw
     from python_steps.bootstrap_intervals import (
         OWN,
         benchmark_records,
@@ -347,6 +346,7 @@ def bootstrap(run: Run) -> int:
         portfolio_records,
         strategy_records,
     )
+    from python_steps.bootstrap_intervals import bootstrap as draw
 
     clock, plan = run.policy.clock, run.policy.plan
     with _connected(run) as con:

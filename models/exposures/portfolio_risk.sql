@@ -60,9 +60,14 @@ with
             held.portfolio,
             held.decision_at,
             sum({{ exact("held.weight") }}) / 1e12 as invested,
-            sum({{ exact("held.weight * held.weight") }}) / 1e12 as squares,
+            sum({{ exact("held.weight", 2500) }}::hugeint * {{ exact("held.weight", 2500) }})::double
+            / 1e24 as squares,
             sum({{ exact("held.weight * statistics.volatility") }}) / 1e12 as volatilities,
-            sum({{ exact("pow(held.weight * statistics.volatility, 2)") }}) / 1e12 as variances
+            sum(
+                {{ exact("held.weight * statistics.volatility", 2500) }}::hugeint
+                * {{ exact("held.weight * statistics.volatility", 2500) }}
+            )::double
+            / 1e24 as variances
         from {{ ref("target_exposures") }} as held
         inner join
             {{ ref("decisions") }} as decisions

@@ -1,7 +1,7 @@
-"""Two policies in one warehouse: each has the rows it has alone, to the bit, in one run or one after the other.
+"""Two policies in one warehouse: each has the rows it has alone, to the bit, in one run or one after another.
 
-The second one has money: its orders move prices and its cash earns, in the walk as in SQL as in the guard that
-values portfolios from raw bars.
+The second one has money: its orders move prices and its cash earns, in the walk as in SQL as in the guard
+that values portfolios from raw bars.
 """
 
 import datetime as dt
@@ -57,7 +57,7 @@ def worlds(small_world: small.World) -> Worlds:
 
 
 def _begun(file: Path, policy: policies.Policy, *, is_alone: bool) -> pipeline.Run:
-    """The row of a run of the second policy, which is landed; of the first none is there where it is alone."""
+    """The row of a run of the second policy, which is landed; where it is alone the first has none."""
     con = warehouse.connect(file)
     try:
         if is_alone:
@@ -144,7 +144,7 @@ def test_interest_is_what_cash_earned_since_the_decision_before(worlds: Worlds) 
 
 
 def test_impact_recomputed_from_bars(worlds: Worlds) -> None:
-    """Square-root law by hand: deviation and median money of the last 63 bars known, of the asset's vintage."""
+    """Square-root law by hand: deviation and median money of the last 63 bars, of the vintage known then."""
     bars = _read(worlds.together, "from main.vintage_returns where symbol in ('AAA', 'USD-JPY')", None)
     found = _read(worlds.together, "from main.market_impacts where symbol in ('AAA', 'USD-JPY')", None)
     looked = 0

@@ -115,8 +115,9 @@ def benchmark_records(
     """Records of each benchmark, and of the portfolio less it, to the start of each test span.
 
     `returns`: benchmark, decision_at, net_return, known_at, of one portfolio. `own`: decision_at, net_return,
-    known_at, is_active of the portfolio, measured the same way. Both count from where the portfolio first holds
-    something, decisions of which all profits are known. `windows` are those whose test spans do not overlap.
+    known_at, is_active of the portfolio, measured the same way. Both count from where the portfolio first
+    holds something, decisions of which all profits are known. `windows` are those whose test spans do not
+    overlap.
     """
     net = returns.pivot_table("net_return", "decision_at", "benchmark", aggfunc="first").sort_index()
     own = own.set_index("decision_at").sort_index()

@@ -22,6 +22,13 @@ policy_app = typer.Typer(help="Policies of portfolios.", no_args_is_help=True)
 app.add_typer(policy_app, name="policy")
 
 Portfolio = Annotated[str, typer.Option(help="Name of a policy in flows/portfolios, or a .yml file.")]
+Portfolios = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--portfolio",
+        help="Name of a policy in flows/portfolios, or a .yml file; several run together. global without.",
+    ),
+]
 Warehouse = Annotated[Path, typer.Option(help="Folder of the warehouse.")]
 Out = Annotated[Path, typer.Option(help="Folder of the files a run writes.")]
 Vendors = Annotated[
@@ -44,7 +51,7 @@ OUT = Path(".out")
 
 @app.command()
 def rebalance(
-    portfolio: Portfolio = "global",
+    portfolio: Portfolios = None,
     as_of: Annotated[
         str | None, typer.Option(help="Where the world ends, UTC; by default where the bars do.")
     ] = None,
@@ -75,8 +82,9 @@ def rebalance(
     with _errors(debug):
         from flows.requests import day, instant, now, rebalance_request
 
+        portfolios = portfolio or ["global"]
         request = rebalance_request(
-            portfolio=portfolio,
+            portfolio=portfolios[0],
             as_of=instant(as_of) if as_of else now() if vendor else None,
             vendors=vendor or [],
             symbols=symbol or [],
@@ -90,11 +98,10 @@ def rebalance(
             lock_wait=lock_wait,
             is_json=as_json,
         )
-        from flows.rebalance import run_rebalance
-
-        result = run_rebalance(request)
-        _show(result, warehouse, as_json=as_json)
-    raise typer.Exit(STOPPED if result.outcome == "stopped" else DONE)
+        results = _run(request, portfolios)
+        for result in results:
+            _show(result, warehouse, as_json=as_json)
+    raise typer.Exit(STOPPED if any(result.outcome == "stopped" for result in results) else DONE)
 
 
 @app.command()
@@ -327,6 +334,16 @@ def down(warehouse: Warehouse = WAREHOUSE, debug: Debug = False) -> None:
 
         for line in end(warehouse):
             typer.echo(line)
+
+
+def _run(request: Any, portfolios: list[str]) -> list[Any]:
+    if len(portfolios) > 1:
+        from flows.rebalance import run_together
+
+        return run_together(request, portfolios)
+    from flows.rebalance import run_rebalance
+
+    return [run_rebalance(request)]
 
 
 def _show(result: Any, warehouse: Path, *, as_json: bool) -> None:

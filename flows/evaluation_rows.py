@@ -64,6 +64,49 @@ REGRETS_SQL = """
     group by method
     order by method
 """
+PAID_SQL = """
+    select kind, sum(cost order by decision_at) as cost
+    from main.portfolio_costs where portfolio = $portfolio and known_at <= $at
+    group by kind order by kind
+"""
+RISK_SQL = """
+    select measure, value, undefined from main.portfolio_risk
+    where portfolio = $portfolio and decision_at = $at order by measure
+"""
+STRESSES_SQL = """
+    select scenario, profit, from_at, until_at from main.stress_tests
+    where portfolio = $portfolio and decision_at = $at order by scenario
+"""
+BACKTESTS_SQL = """
+    select measure, decision_at, observations, exceedances, expected, likelihood_ratio, is_rejected
+    from main.var_backtests where portfolio = $portfolio and known_at <= $at
+    qualify row_number() over (partition by measure order by decision_at desc) = 1
+    order by measure
+"""
+CAPACITY_SQL = """
+    select span, assets_under_management, annual_return, annual_profit, sharpe from main.capacity
+    where portfolio = $portfolio and decision_at = $at order by span, assets_under_management
+"""
+LIMITS_SQL = """
+    select span, observations, measured, peak_assets, half_sharpe_assets, undefined from main.capacity_limits
+    where portfolio = $portfolio and decision_at = $at order by span
+"""
+# What each benchmark would have earned, since the portfolio first held something.
+BENCHMARKS_SQL = """
+    with
+        told as (from main.benchmark_returns where portfolio = $portfolio and known_at <= $at),
+        own as (
+            select decision_at, net_return, cost, is_active from main.portfolio_scenarios semi join told
+            using (decision_at)
+            where portfolio = $portfolio and scenario = 'fill_to_fill' and known_at <= $at
+        ),
+        begun as (select min(decision_at) as begun_at from own where is_active)
+    select told.benchmark, decision_at, told.net_return, told.cost, told.invested > 0 as is_active
+    from told semi join own using (decision_at) cross join begun where decision_at >= begun_at
+    union all
+    select 'portfolio' as benchmark, own.* from own cross join begun where decision_at >= begun_at
+    order by benchmark, decision_at
+"""
 INTERVALS_SQL = """
     select
         kind, subject, metric, estimate, lower, upper, undefined, level, draws, block_length, observations,

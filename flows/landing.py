@@ -49,19 +49,22 @@ class Landed:
 def land(
     con: "duckdb.DuckDBPyConnection",
     request: RebalanceRequest,
-    portfolio: str,
-    policy: Policy,
+    chosen: Mapping[str, Policy],
     *,
     batch_id: int,
     run_id: str,
     loaded_at: dt.datetime,
     step: vendors.Step | None = None,
 ) -> Landed:
-    """Append the study, the policy and the bars that are new. Raises InputError with nothing half-written."""
+    """Append the study, the policies (by portfolio) and the bars that are new.
+
+    Raises InputError with nothing half-written.
+    """
     seeds = study.tables(study.read_study())
-    check_names(portfolio, policy, seeds)
+    for portfolio, policy in chosen.items():
+        check_names(portfolio, policy, seeds)
     new_study = study.land_study(con, batch_id)
-    new_policy = _land_policy(con, batch_id, portfolio, policy)
+    new_policies = [_land_policy(con, batch_id, *named) for named in chosen.items()]
     deliveries, ignored = _deliveries(_files(con, request))
     fetched = None
     if request.vendors and request.as_of:
@@ -99,7 +102,7 @@ def land(
         actions = land_actions(
             con, told, seeds, as_of=as_of, batch_id=batch_id, run_id=run_id, loaded_at=loaded_at
         )
-    is_new = bool(new_study or new_policy or _has_landed_since_the_last_run(con))
+    is_new = bool(new_study or any(new_policies) or _has_landed_since_the_last_run(con))
     return Landed(as_of, report, ignored, is_new, fetched, actions)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 LOCK_FILE = "lock"
 LOCK_WAIT = 900.0
 POLL = 0.1
+AND = " and "  # between the names of portfolios that run together
 
 
 class Busy(RuntimeError):
@@ -22,7 +23,8 @@ class Busy(RuntimeError):
 def held(folder: Path, portfolio: str, wait: float = LOCK_WAIT) -> Iterator[None]:
     """Hold the lock of a warehouse folder, which is made if it is not there.
 
-    Raises Busy at once if the same portfolio runs, and after `wait` seconds if another one does.
+    Raises Busy at once if the same portfolio runs, alone or with others, and after `wait` seconds if another
+    one does. `portfolio` are the names of those that run, with AND between them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -41,8 +43,8 @@ def _acquire(lock: int, folder: Path, portfolio: str, wait: float) -> None:
     until = time.monotonic() + wait
     while not _try(lock):
         holder = _holder(lock)
-        if holder.get("portfolio") == portfolio:
-            raise Busy(f"{portfolio} is already running (pid {holder['pid']})")
+        if same := set(portfolio.split(AND)) & set(holder.get("portfolio", "").split(AND)):
+            raise Busy(f"{AND.join(sorted(same))} is already running (pid {holder['pid']})")
         if time.monotonic() >= until:
             who = f"{holder['portfolio']} (pid {holder['pid']})" if holder else "another run"
             raise Busy(f"{folder} is held by {who}; waited {wait:g} s")

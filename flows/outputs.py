@@ -14,15 +14,22 @@ import yaml
 from flows.absences import CHANCES_SQL, REJECTED_SQL, STAGES_SQL
 from flows.evaluation_rows import (
     AGREEMENT_SQL,
+    BACKTESTS_SQL,
+    BENCHMARKS_SQL,
+    CAPACITY_SQL,
     COSTS_SQL,
     ENSEMBLES_SQL,
     INTERVALS_SQL,
+    LIMITS_SQL,
+    PAID_SQL,
     PLAN_SQL,
     RECORDS_SQL,
     REGIMES_SQL,
     REGRETS_SQL,
+    RISK_SQL,
     SCENARIOS_SQL,
     SIGNALS_SQL,
+    STRESSES_SQL,
     UNIVERSE_SQL,
 )
 from flows.publish import write_atomically
@@ -47,8 +54,8 @@ class Evidence:
 
     `past`: decision_at, net_return, cost, nav, drawdown, turnover, is_active (something risky was held),
     is_live (not made in hindsight), in order of decision_at. `chances`, `rejected` and `stages` are those of
-    flows/absences.py; `scenarios`, `intervals`, `records`, `signals`, `regimes`, `agreement`, `costs`, `plan`
-    and `universe` those of flows/evaluation_rows.py. The other frames hold the rows of the decision, in order
+    flows/absences.py; `scenarios`, `paid` to `benchmarks`, `intervals`, `records`, `signals`, `regimes`,
+    `agreement`, `costs`, `plan` and `universe` those of flows/evaluation_rows.py. The other frames hold the rows of the decision, in order
     of their key. Nothing here was known after the decision, so a later landing changes no file of it.
     """
 
@@ -71,6 +78,13 @@ class Evidence:
     scenarios: pd.DataFrame  # what the portfolio would have earned otherwise
     ensembles: pd.DataFrame  # what each way to weigh strategies would have earned
     regrets: pd.DataFrame  # how far behind the best strategy those stayed that promise a bound
+    paid: pd.DataFrame  # costs by kind, summed over the past
+    risk: pd.DataFrame  # the rows of portfolio_risk
+    stresses: pd.DataFrame  # the rows of stress_tests
+    backtests: pd.DataFrame  # the newest of each value at risk
+    capacity: pd.DataFrame  # the rows of capacity
+    limits: pd.DataFrame  # the rows of capacity_limits
+    benchmarks: pd.DataFrame  # what each benchmark would have earned
     intervals: pd.DataFrame  # the newest of the portfolio and of each strategy
     records: pd.DataFrame  # the newest test record of each strategy, plan and scenario
     signals: pd.DataFrame  # the newest record of each signal and horizon
@@ -113,6 +127,13 @@ def gather(
         scenarios=_rows(con, SCENARIOS_SQL, portfolio, at),
         ensembles=_rows(con, ENSEMBLES_SQL, portfolio, at),
         regrets=_rows(con, REGRETS_SQL, portfolio, at),
+        paid=_rows(con, PAID_SQL, portfolio, at),
+        risk=_rows(con, RISK_SQL, portfolio, at),
+        stresses=_rows(con, STRESSES_SQL, portfolio, at),
+        backtests=_rows(con, BACKTESTS_SQL, portfolio, at),
+        capacity=_rows(con, CAPACITY_SQL, portfolio, at),
+        limits=_rows(con, LIMITS_SQL, portfolio, at),
+        benchmarks=_rows(con, BENCHMARKS_SQL, portfolio, at),
         intervals=_rows(con, INTERVALS_SQL, portfolio, at, **clock, **plan),
         records=con.execute(RECORDS_SQL, {"at": at} | clock).df(),
         signals=con.execute(SIGNALS_SQL, {"at": at} | clock | plan).df(),

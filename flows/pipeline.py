@@ -1,7 +1,7 @@
 """From landed rows to exposures: models, step, models, step, in order of lineage."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
@@ -52,6 +52,7 @@ DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 EVIDENCE = (
     *("path:models/monitoring", "group_decisions+", "delayed_bars+"),
     *("gate_changes+", "strategy_agreement+", "spoken_regimes+", "ensemble_orders+"),
+    *("benchmark_weights+", "decision_statistics+", "stress_tests+", "portfolio_costs+", "capacity_moments+"),
 )
 
 Note = Callable[..., Any]
@@ -76,34 +77,49 @@ def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True, is_shown:
     With `is_tested`, dbt's tests run with the models and end the run with DbtError on a failure. Without
     `is_shown`, nothing is made that no decision reads: neither evidence nor intervals.
     """
+    return compute_all([run], dbt, note, is_tested=is_tested, is_shown=is_shown)[0]
+
+
+def compute_all(
+    runs: Sequence[Run], dbt: Dbt, note: Note, *, is_tested: bool = True, is_shown: bool = True
+) -> list[int]:
+    """The same for portfolios that share file, as_of and batch_until: every model is built once for all.
+
+    Of trials all count, whichever policy tried them; else no portfolio's rows depend on another.
+    """
+    first = runs[0]
     build = dbt.build if is_tested else dbt.run
     unseen = () if is_shown else EVIDENCE
     build(exclude=["source:steps+", *unseen])
-    note("Signals and windows built", **_counts(run, "signals", "walk_forward_windows"))
+    note("Signals and windows built", **_counts(first, "signals", "walk_forward_windows"))
     with one_thread():
-        learn(run)
-    note("Learners fitted", **_counts(run, "steps.fitted_models"))
+        for run in runs:
+            learn(run)
+    note("Learners fitted", **_counts(first, "steps.fitted_models"))
     build(select=_downstream(LEARNED), exclude=[*_downstream(BELIEVED + ALLOCATED), *unseen])
-    trials = count_trials(run, dbt.project / "macros")
-    note("Strategies evaluated", **_counts(run, "strategies", "window_metrics"))
-    decisions = new_decisions(run)
+    trials = max([count_trials(run, dbt.project / "macros") for run in runs])
+    note("Strategies evaluated", **_counts(first, "strategies", "window_metrics"))
+    decisions = [new_decisions(run) for run in runs]
+    added = [len(rows) for rows in decisions]
     with one_thread():
-        weigh(run, decisions, trials)
+        for run, rows in zip(runs, decisions, strict=True):
+            weigh(run, rows, trials)
     build(select=_downstream(BELIEVED), exclude=[*_downstream(ALLOCATED), *unseen])
-    note("Strategies weighed", decisions=len(decisions), trials=trials)
+    note("Strategies weighed", decisions=sum(added), trials=trials)
     with one_thread():
-        allocate(run, decisions)
+        for run, rows in zip(runs, decisions, strict=True):
+            allocate(run, rows)
     build(select=_downstream(ALLOCATED), exclude=list(unseen))
-    note("Exposures allocated", decisions=len(decisions))
+    note("Exposures allocated", decisions=sum(added))
     if is_shown:
-        _measure(run, build, note)
-    return len(decisions)
+        _measure(runs, build, note)
+    return added
 
 
-def _measure(run: Run, build: Callable[..., None], note: Note) -> None:
+def _measure(runs: Sequence[Run], build: Callable[..., None], note: Note) -> None:
     """Draw the intervals of what was earned."""
     with one_thread():
-        intervals = bootstrap(run)
+        intervals = sum([bootstrap(run) for run in runs])
     build(select=[*_downstream(MEASURED), "leak_findings"])  # a view of what portfolio leakcheck wrote
     note("Intervals drawn", rows=intervals)
 
@@ -312,6 +328,7 @@ def allocate(run: Run, decisions: pd.DataFrame) -> None:
             regimes=read("regimes", lambda t: (t.clock == clock) & (t.detector == run.policy.detector)),
             confidences=read("confidences", lambda t: t.portfolio == portfolio),
             late_actions=read("late_actions"),
+            market_impacts=read("market_impacts", lambda t: t.clock == clock),
             resets=read("raw.resets", lambda t: t.portfolio == portfolio),
             past={name: read(f"steps.{name}", lambda t: t.portfolio == portfolio) for name in ALLOCATED},
             holdings=run.holdings,
@@ -322,8 +339,14 @@ def allocate(run: Run, decisions: pd.DataFrame) -> None:
 
 def bootstrap(run: Run) -> int:
     """Draw the intervals of every record that has none yet, and return how many rows that made."""
+    from python_steps.bootstrap_intervals import (
+        OWN,
+        benchmark_records,
+        ensemble_records,
+        portfolio_records,
+        strategy_records,
+    )
     from python_steps.bootstrap_intervals import bootstrap as draw
-    from python_steps.bootstrap_intervals import ensemble_records, portfolio_records, strategy_records
 
     clock, plan = run.policy.clock, run.policy.plan
     with _connected(run) as con:
@@ -347,8 +370,14 @@ def bootstrap(run: Run) -> int:
             run.portfolio,
             run.policy.weights.method,
         )
+        benchmarks = benchmark_records(
+            read("benchmark_returns", lambda t: t.portfolio == run.portfolio),
+            read("portfolio_scenarios", lambda t: (t.portfolio == run.portfolio) & (t.scenario == OWN)),
+            windows[windows["is_disjoint"]],
+            run.portfolio,
+        )
         rows = draw(
-            chain(records, portfolio_records(returns, windows, run.portfolio), ensembles),
+            chain(records, portfolio_records(returns, windows, run.portfolio), ensembles, benchmarks),
             read("steps.metric_intervals", lambda t: (t.clock == clock) & (t.plan == plan)),
             clock=clock,
             plan=plan,

@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ import pandas as pd
 
 from flows import landing, landing_log, logs, outputs, pipeline, vendors
 from flows.dbt import Dbt, Node
-from flows.lock import held
+from flows.lock import AND, held
 from flows.publish import publish, sweep, working_copy
 from flows.requests import Outcome, RebalanceRequest, RunResult
 from flows.versions import code_version, lock_hash
@@ -34,9 +34,9 @@ KEPT = ("steps.trials", "steps.leak_findings")
 
 @dataclass(frozen=True)
 class Begun:
-    """A run whose inputs are landed and whose row stands in raw.runs."""
+    """Runs of one command whose inputs are landed and whose rows stand in raw.runs."""
 
-    run: pipeline.Run
+    runs: list[pipeline.Run]
     landed: landing.Landed
 
 
@@ -45,19 +45,26 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
 
     Raises InputError, PolicyError, DbtError or Busy, each with what was expected.
     """
-    portfolio, policy = policies.load(request.portfolio)
-    policy, left_out = policies.resolved(policy)
+    return run_together(request, [request.portfolio])[0]
+
+
+def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[RunResult]:
+    """The same for several portfolios (names or files): one landing, one build, one publication.
+
+    The files of several stand in folders of their names. Raises InputError too where two have one name.
+    """
+    chosen, left_out = _chosen(portfolios)
     weights = landing.holdings(request.holdings)
+    together = AND.join(chosen)
     with (
-        held(request.warehouse, portfolio, request.lock_wait),
-        logs.progress(portfolio, is_shown=not request.is_json) as step,
+        held(request.warehouse, together, request.lock_wait),
+        logs.progress(together, is_shown=not request.is_json) as step,
     ):
         sweep(request.warehouse)
         with working_copy(request.warehouse) as file:
             renewed = _fit(file, is_rebuild=request.is_rebuild)
-            run_id = _next_run_id(file, portfolio)
-            begun = _begin(file, request, portfolio, policy, run_id, weights, step)
-            log = logs.configure(request.out, run_id, json_only=request.is_json)
+            begun = _begin(file, request, chosen, weights, step)
+            log = logs.configure(request.out, begun.runs[-1].run_id, json_only=request.is_json)
             if left_out:
                 log.warning(
                     "Learners left out, since their extras are not installed", learners=", ".join(left_out)
@@ -65,18 +72,32 @@ def run_rebalance(request: RebalanceRequest) -> RunResult:
             if renewed:
                 log.warning("Estimated by another version, and all made again", found="; ".join(renewed))
             _tell(log, begun)
-            if not request.is_rebuild and not begun.landed.is_new and not _is_due(begun):
-                log.info("Nothing new", portfolio=portfolio, as_of=_text(begun.run.as_of))
+            if not request.is_rebuild and not begun.landed.is_new and not any(map(_is_due, begun.runs)):
+                log.info("Nothing new", portfolio=together, as_of=_text(begun.runs[-1].as_of))
                 _keep_answers(begun, request.warehouse)
-                return _result(request, begun.run, "unchanged", 0)
+                return [_result(request, run, "unchanged", 0, begun) for run in begun.runs]
             if request.is_rebuild:
-                forget(begun.run)
-            run = begun.run
-            added = pipeline.compute(run, Dbt(file, on_node=_shown_by(step)), log.info)
-            outcome = finish(run, added)
+                for run in begun.runs:
+                    forget(run)
+            added = pipeline.compute_all(begun.runs, Dbt(file, on_node=_shown_by(step)), log.info)
+            ends = [(run, finish(run, count), count) for run, count in zip(begun.runs, added, strict=True)]
             publish(file, request.warehouse)
-            log.info("Published", decisions=added, outcome=outcome)
-        return _result(request, run, outcome, added)
+            for run, outcome, count in ends:
+                log.info("Published", portfolio=run.portfolio, decisions=count, outcome=outcome)
+        return [_result(request, run, outcome, count, begun) for run, outcome, count in ends]
+
+
+def _chosen(portfolios: Sequence[str]) -> tuple[dict[str, policies.Policy], list[str]]:
+    """Policies by portfolio with `learners: all` written out, and the learners left out of any of them."""
+    chosen: dict[str, policies.Policy] = {}
+    left_out: set[str] = set()
+    for portfolio in portfolios:
+        name, policy = policies.load(portfolio)
+        if name in chosen:
+            raise InputError(f"--portfolio {portfolio}: {name} is named twice")
+        chosen[name], lacking = policies.resolved(policy)
+        left_out |= set(lacking)
+    return chosen, sorted(left_out)
 
 
 def begin(
@@ -171,7 +192,7 @@ def forget(run: pipeline.Run) -> None:
             )
         con.execute(
             "delete from steps.metric_intervals where (kind = 'portfolio' and subject = $portfolio)"
-            " or (kind = 'ensemble' and starts_with(subject, $portfolio || ': '))",
+            " or (kind in ('ensemble', 'benchmark') and starts_with(subject, $portfolio || ': '))",
             {"portfolio": run.portfolio},
         )
     finally:
@@ -181,9 +202,7 @@ def forget(run: pipeline.Run) -> None:
 def _begin(
     file: Path,
     request: RebalanceRequest,
-    portfolio: str,
-    policy: policies.Policy,
-    run_id: str,
+    chosen: Mapping[str, policies.Policy],
     holdings: Mapping[str, float],
     step: vendors.Step | None = None,
 ) -> Begun:
@@ -191,48 +210,50 @@ def _begin(
 
     con = warehouse.connect(file)
     try:
-        now = _now()
+        now, run_ids = _now(), _next_run_ids(con, chosen)
         landed = landing.land(
             con,
             request,
-            portfolio,
-            policy,
+            chosen,
             batch_id=next_batch_id(con),
-            run_id=run_id,
+            run_id=run_ids[-1],
             loaded_at=now,
             step=step,
         )
-        landing.check_history(con, policy, landed.as_of)
         landing.check_holdings(con, holdings)
-        batch_until = next_batch_id(con) - 1
-        begin(
-            con,
-            run_id=run_id,
-            portfolio=portfolio,
-            policy=policy,
-            as_of=landed.as_of,
-            batch_until=batch_until,
-            started_at=now,
-            holdings=holdings,
-        )
+        batch_until, as_of = next_batch_id(con) - 1, pd.Timestamp(landed.as_of)
+        runs = []
+        for run_id, (portfolio, policy) in zip(run_ids, chosen.items(), strict=True):
+            landing.check_history(con, policy, landed.as_of)
+            begin(
+                con,
+                run_id=run_id,
+                portfolio=portfolio,
+                policy=policy,
+                as_of=landed.as_of,
+                batch_until=batch_until,
+                started_at=now,
+                holdings=holdings,
+            )
+            runs.append(pipeline.Run(file, run_id, portfolio, policy, as_of, batch_until, holdings))
     finally:
         con.close()
-    as_of = pd.Timestamp(landed.as_of)
-    return Begun(pipeline.Run(file, run_id, portfolio, policy, as_of, batch_until, holdings), landed)
+    return Begun(runs, landed)
 
 
 def _keep_answers(begun: Begun, folder: Path) -> None:
     """Publish what vendors answered, though that is nothing new; but not the run."""
     if not (begun.landed.report and begun.landed.report.payloads_kept):
         return
-    with _open(begun.run.file) as con:
-        con.execute("delete from raw.runs where run_id = $1", [begun.run.run_id])
-    publish(begun.run.file, folder)
+    file = begun.runs[-1].file
+    with _open(file) as con:
+        for run in begun.runs:
+            con.execute("delete from raw.runs where run_id = $1", [run.run_id])
+    publish(file, folder)
 
 
-def _is_due(begun: Begun) -> bool:
+def _is_due(run: pipeline.Run) -> bool:
     """Whether a decision of the portfolio's clock lies between its last one and as_of."""
-    run = begun.run
     with _open(run.file) as con:
         due = con.execute(
             """
@@ -249,14 +270,17 @@ def _is_due(begun: Begun) -> bool:
     return bool(due)
 
 
-def _result(request: RebalanceRequest, run: pipeline.Run, outcome: Outcome, added: int) -> RunResult:
+def _result(
+    request: RebalanceRequest, run: pipeline.Run, outcome: Outcome, added: int, begun: Begun
+) -> RunResult:
     """The published decision, and its files."""
+    out = request.out / run.portfolio if len(begun.runs) > 1 else request.out
     con = outputs.open_published(request.warehouse)
     try:
         evidence = outputs.gather(con, run.portfolio)
     finally:
         con.close()
-    files = outputs.write(evidence, request.out)
+    files = outputs.write(evidence, out)
     weights = dict(zip(evidence.exposures["symbol"], evidence.exposures["weight"], strict=True))
     return RunResult(
         run_id=run.run_id,
@@ -283,7 +307,7 @@ def _outcome(con: "duckdb.DuckDBPyConnection", portfolio: str) -> Outcome:
 
 
 def _tell(log: Any, begun: Begun) -> None:
-    report, actions, run = begun.landed.report, begun.landed.actions, begun.run
+    report, actions, run = begun.landed.report, begun.landed.actions, begun.runs[-1]
     for name, columns in begun.landed.ignored.items():
         log.warning("Columns not read", file=name, columns=", ".join(columns))
     if actions is not None:
@@ -321,10 +345,9 @@ def _fit(file: Path, *, is_rebuild: bool) -> list[str]:
     return wrong
 
 
-def _next_run_id(file: Path, portfolio: str) -> str:
-    with _open(file) as con:
-        number = con.execute("select coalesce(max(run_number), 0) + 1 from raw.runs").fetchall()[0][0]
-    return f"{portfolio}-{number:05d}"
+def _next_run_ids(con: "duckdb.DuckDBPyConnection", portfolios: Iterable[str]) -> list[str]:
+    number = con.execute("select coalesce(max(run_number), 0) + 1 from raw.runs").fetchall()[0][0]
+    return [f"{portfolio}-{number + place:05d}" for place, portfolio in enumerate(portfolios)]
 
 
 @contextmanager

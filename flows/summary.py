@@ -134,7 +134,19 @@ def _belief(evidence: Evidence) -> list[str]:
         )
         lines.append(f"Trials counted: {evidence.overfit.trials.max()}; {chances}")
     charged = ", ".join(f"{row.asset_class} {row.bps:g}" for row in evidence.costs.itertuples())
-    return [*lines, f"Costs charged, one way, in basis points: {charged}", *_interval_lines(evidence)]
+    lines += [f"Costs charged, one way, in basis points: {charged}", *_interval_lines(evidence)]
+    return lines + _benchmark_lines(evidence)
+
+
+def _benchmark_lines(evidence: Evidence) -> list[str]:
+    """The Sharpes beside the portfolio's, all measured in the same way."""
+    found = {
+        str(name): _formed(results(periods, evidence.decisions_per_year)["sharpe_ratio"], ".2f")
+        for name, periods in evidence.benchmarks.groupby("benchmark")
+    }
+    own = found.pop("portfolio", None)
+    others = ", ".join(f"{name} {sharpe}" for name, sharpe in found.items())
+    return [] if own is None else [f"Sharpe by fills since something was held: {own}; {others}"]
 
 
 def _interval_lines(evidence: Evidence) -> list[str]:

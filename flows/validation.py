@@ -44,6 +44,8 @@ class Undefined:
 
 def validation_document(evidence: Evidence) -> dict[str, Any]:
     """The whole report; the first four keys have the shape of the specification."""
+    from flows.risk_report import risk_sections  # which reads what stands here
+
     past = evidence.past
     sections = {
         "generated_at": stamp(evidence.as_of),
@@ -55,6 +57,7 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         "basis": _basis(evidence),
         "intervals": portfolio_intervals(evidence),
         "scenarios": scenarios(evidence),
+        **risk_sections(evidence),
         "weightings": weightings(evidence),
         "plans": _plans(evidence),
         "strategies": _strategies(evidence),
@@ -88,8 +91,8 @@ def scenarios(evidence: Evidence) -> dict[str, Any]:
     found = {}
     for scenario, name in SCENARIOS.items():
         periods = evidence.scenarios[evidence.scenarios["scenario"] == scenario]
-        rounded = _rounded(results(periods, evidence.decisions_per_year))
-        found[name] = rounded | {"decisions": len(periods)}
+        found[name] = all_rounded(results(periods, evidence.decisions_per_year))
+        found[name] |= {"decisions": len(periods)}
     return found
 
 
@@ -98,7 +101,7 @@ def portfolio_intervals(evidence: Evidence) -> dict[str, Any]:
     found = evidence.intervals[evidence.intervals["kind"] == "portfolio"].set_index("metric")
     names = {"sharpe_ratio": "sharpe", "expected_return": "expected_return"}
     return {
-        name: _bounds(found.loc[metric]) if metric in found.index else Undefined("no record is closed yet")
+        name: bounds_of(found.loc[metric]) if metric in found.index else Undefined("no record is closed yet")
         for name, metric in names.items()
     }
 
@@ -116,8 +119,8 @@ def weightings(evidence: Evidence) -> Any:
     against = yardsticks(rows["method"].unique(), in_force)
     found = {}
     for method, periods in rows.groupby("method"):
-        said = _rounded(results(periods, evidence.decisions_per_year))
-        said["cost"] = _rounded_number(math.fsum(periods["cost"]))
+        said = all_rounded(results(periods, evidence.decisions_per_year))
+        said["cost"] = rounded(math.fsum(periods["cost"]))
         if method in against:
             said |= _difference(evidence, str(method), against[str(method)])
         found[str(method)] = said
@@ -125,7 +128,7 @@ def weightings(evidence: Evidence) -> Any:
     regrets = evidence.regrets.set_index("method").to_dict("index")
     return {
         "in_force": in_force,
-        "span": _span(span) | {"decisions": len(span)},
+        "span": span_of(span) | {"decisions": len(span)},
         "methods": found,
         "regrets": {
             str(method): {name: _plain_or_rounded(value) for name, value in row.items()}
@@ -140,7 +143,7 @@ def _difference(evidence: Evidence, method: str, yardstick: str) -> dict[str, An
     subject, said = f"{evidence.portfolio}: {method} - {yardstick}", {"compared_with": yardstick}
     names = {"net_return_beyond": "expected_return", "information_ratio": "sharpe"}
     return said | {
-        name: _bounds(drawn.loc[(subject, metric)])
+        name: bounds_of(drawn.loc[(subject, metric)])
         if (subject, metric) in drawn.index
         else Undefined("no record is closed yet")
         for name, metric in names.items()
@@ -148,7 +151,7 @@ def _difference(evidence: Evidence, method: str, yardstick: str) -> dict[str, An
 
 
 def _plain_or_rounded(value: Any) -> Any:
-    return _rounded_number(value) if isinstance(value, float) else _plain(value)
+    return rounded(value) if isinstance(value, float) else _plain(value)
 
 
 def _basis(evidence: Evidence) -> dict[str, Any]:
@@ -157,7 +160,7 @@ def _basis(evidence: Evidence) -> dict[str, Any]:
     records = _mine(evidence, evidence.policy.plan)
     return {
         "portfolio": evidence.portfolio,
-        "span": _span(past["decision_at"]) if len(past) else Undefined("no decision"),
+        "span": span_of(past["decision_at"]) if len(past) else Undefined("no decision"),
         "decisions": {
             "all": len(past),
             "with_something_held": int(past["is_active"].sum()),
@@ -169,7 +172,7 @@ def _basis(evidence: Evidence) -> dict[str, Any]:
         "costs": {
             "schedule": costs["cost_schedule"].iloc[0],
             "basis_points_one_way": dict(zip(costs["asset_class"], costs["bps"], strict=True)),
-            "paid": _rounded_number(math.fsum(past["cost"])),
+            "paid": rounded(math.fsum(past["cost"])),
         },
         "trials": int(evidence.overfit["trials"].max())
         if len(evidence.overfit)
@@ -214,12 +217,12 @@ def _strategies(evidence: Evidence) -> dict[str, Any]:
         name = str(record.strategy)
         found[name] = {
             "test_sharpe": _sharpe_of(record),
-            "interval": _bounds(intervals.loc[name], span=False)
+            "interval": bounds_of(intervals.loc[name], span=False)
             if name in intervals.index
             else Undefined("no record is closed yet"),
             "record": {"windows": int(record.windows), "decisions": int(record.observations)}
             | {"trades": int(record.trades), "from": stamp(record.from_at), "until": stamp(record.until_at)},
-            "dsr": _defined(_rounded_number(dsr.get(name)), "no deviation, or too few returns"),
+            "dsr": _defined(rounded(dsr.get(name)), "no deviation, or too few returns"),
             "test_sharpe_if": {
                 str(other.scenario): _sharpe_of(other)
                 for other in evidence.records.itertuples()
@@ -241,16 +244,16 @@ def _signals(evidence: Evidence) -> Any:
 
 def _signal(record: Any, decay: pd.DataFrame) -> dict[str, Any]:
     said = dict(part.split(": ", 1) for part in str(record.undefined or "").split("; ") if ": " in part)
-    bounds = {name: _rounded_number(getattr(record, f"ic_{name}")) for name in ("lower", "upper")}
+    bounds = {name: rounded(getattr(record, f"ic_{name}")) for name in ("lower", "upper")}
     reason = said.get("interval") or said.get("error") or "signal_quality gives no reason"
     is_alone = not isinstance(record.other_signal, str)
-    alike = {"signal": record.other_signal, "correlation": _rounded_number(record.correlation)}
+    alike = {"signal": record.other_signal, "correlation": rounded(record.correlation)}
     return {
-        "ic": _rounded_number(record.ic),
+        "ic": rounded(record.ic),
         "interval": Undefined(reason) if None in bounds.values() else bounds,
-        "rank_ic": _rounded_number(record.rank_ic),
-        "decay": {int(row.horizon): _rounded_number(row.ic) for row in decay.itertuples()},
-        "turnover": _defined(_rounded_number(record.turnover), "no reading of two decisions in a row"),
+        "rank_ic": rounded(record.rank_ic),
+        "decay": {int(row.horizon): rounded(row.ic) for row in decay.itertuples()},
+        "turnover": _defined(rounded(record.turnover), "no reading of two decisions in a row"),
         "most_alike": Undefined("no other signal differs beside it") if is_alone else alike,
     }
 
@@ -260,8 +263,8 @@ def _regimes(evidence: Evidence) -> dict[str, Any]:
     found: dict[str, Any] = {"decides": evidence.policy.detector}
     few = Undefined("fewer than two decisions at which it knew anything")
     for said in evidence.regimes.itertuples():
-        chances = {name: _rounded_number(getattr(said, f"{name}_probability")) for name in REGIMES}
-        flips = _rounded_number(said.flips_per_year)
+        chances = {name: rounded(getattr(said, f"{name}_probability")) for name in REGIMES}
+        flips = rounded(said.flips_per_year)
         found[str(said.detector)] = {
             "regime": said.regime,
             "probabilities": chances,
@@ -276,7 +279,7 @@ def _agreement(pairs: pd.DataFrame, detector: str) -> dict[str, float | None]:
     turned = pairs.rename(columns={"detector": "other_detector", "other_detector": "detector"})
     both = pd.concat([pairs, turned[pairs.columns]])
     mine = both[both["detector"] == detector].sort_values("other_detector")
-    return {str(row.other_detector): _rounded_number(row.agreement) for row in mine.itertuples()}
+    return {str(row.other_detector): rounded(row.agreement) for row in mine.itertuples()}
 
 
 def _data(evidence: Evidence) -> dict[str, Any]:
@@ -317,23 +320,25 @@ def _mine(evidence: Evidence, plan: str) -> pd.DataFrame:
 def _sharpe_of(record: Any) -> float | Undefined:
     said = [part for part in str(record.undefined).split("; ") if part.startswith("sharpe: ")]
     reason = said[0].removeprefix("sharpe: ") if said else "test_record gives no reason"
-    return _defined(_rounded_number(record.sharpe), reason)
+    return _defined(rounded(record.sharpe), reason)
 
 
-def _bounds(interval: Any, span: bool = True) -> Any:
+def bounds_of(interval: Any, span: bool = True) -> Any:
+    """An interval with its estimate and record, or bounds alone; Undefined where it has none."""
     if not math.isfinite(interval["lower"]):
         return Undefined(str(interval["undefined"]))
-    bounds: dict[str, Any] = {name: _rounded_number(interval[name]) for name in ("lower", "upper")}
+    bounds: dict[str, Any] = {name: rounded(interval[name]) for name in ("lower", "upper")}
     if not span:
         return bounds
-    whole = {"estimate": _rounded_number(interval["estimate"])} | bounds
+    whole = {"estimate": rounded(interval["estimate"])} | bounds
     whole |= {"decisions": int(interval["observations"]), "until": stamp(interval["until_at"])}
-    return whole | {"block_length": _rounded_number(interval["block_length"])}
+    return whole | {"block_length": rounded(interval["block_length"])}
 
 
-def _span(instants: pd.Series) -> dict[str, Any]:
+def span_of(instants: pd.Series) -> dict[str, Any]:
+    """First and last of ordered instants, and the years between."""
     ends = {"from": stamp(instants.iloc[0]), "until": stamp(instants.iloc[-1])}
-    return {**ends, "years": _rounded_number(_years(instants))}
+    return {**ends, "years": rounded(_years(instants))}
 
 
 def _years(instants: pd.Series) -> float:
@@ -348,11 +353,12 @@ def _defined(value: float | None, reason: str) -> float | Undefined:
     return Undefined(reason) if value is None else value
 
 
-def _rounded(numbers: dict[str, Any]) -> dict[str, Any]:
-    return {name: _rounded_number(n) if isinstance(n, float) else n for name, n in numbers.items()}
+def all_rounded(numbers: dict[str, Any]) -> dict[str, Any]:
+    """The same with its floats rounded."""
+    return {name: rounded(n) if isinstance(n, float) else n for name, n in numbers.items()}
 
 
-def _rounded_number(value: Any) -> float | None:
+def rounded(value: Any) -> float | None:
     """To four significant digits; more would be noise. Null where not finite."""
     return float(f"{value:.{DIGITS}g}") if value is not None and math.isfinite(value) else None
 

@@ -31,6 +31,7 @@ from python_steps.allocation_inputs import (
     Returns,
     assets_by_symbol,
     days,
+    impacts_by_order,
     in_universe,
     instants,
     late_by_symbol,
@@ -116,7 +117,10 @@ def _world(inputs: AllocationInputs, policy: Policy, portfolio: str, decisions_p
         assets=assets_by_symbol(inputs.assets),
         marks=ByDecision(of(inputs.marks, clock=policy.clock), "marks", "symbol", ["mark_index"]),
         returns=Returns(of(inputs.decision_returns, clock=policy.clock)),
-        orders=Orders(of(inputs.order_fills, clock=policy.clock)),
+        orders=Orders(
+            of(inputs.order_fills, clock=policy.clock),
+            impacts_by_order(of(inputs.market_impacts, clock=policy.clock), policy.assets_under_management),
+        ),
         quality=ByDecision(
             of(inputs.data_quality, portfolio=portfolio), "data_quality", "symbol", ["is_excluded"]
         ),
@@ -236,7 +240,7 @@ def _settle(decision: Decision, world: World, state: State, over: dict[str, floa
     """Book and value what is held; at the very first decision, take up the starting holdings."""
     marks: dict[str, Any] = {symbol: row["mark_index"] for symbol, row in world.marks.at(decision.at).items()}
     is_first = state.book.at is None
-    settled = state.book.settle(decision.at, marks, world.orders.fills, over)
+    settled = state.book.settle(decision.at, marks, world.orders.fills, over, world.policy.cash_yield)
     if is_first:
         _begin(state.book, world.holdings)
     return settled

@@ -3,6 +3,7 @@
 A look at a decision never depends on rows of later ones, nor does the shape of what it gives.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -40,6 +41,7 @@ class AllocationInputs:
     confidences: pd.DataFrame
     resets: pd.DataFrame
     late_actions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    market_impacts: pd.DataFrame = field(default_factory=pd.DataFrame)
     past: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     holdings: Mapping[str, float] = field(default_factory=dict)
 
@@ -117,10 +119,22 @@ class Returns:
         return np.ascontiguousarray(self._matrix[max(0, last - WINDOW) : last][:, columns])
 
 
-class Orders:
-    """What became of orders, and the last cost rate known of each symbol."""
+def impacts_by_order(frame: pd.DataFrame, capital: float | None) -> dict[tuple[str, int], float]:
+    """By symbol and decision, what `Fill.impact` is for a portfolio that began with so much money.
 
-    def __init__(self, frame: pd.DataFrame) -> None:
+    Empty where orders are taken to move no price. One whose asset tells no volume is not there.
+    """
+    if capital is None or frame.empty:
+        return {}
+    known = frame[frame["impact_rate"].notna()]
+    keys = zip(known["symbol"].tolist(), instants(known["decision_at"]).tolist(), strict=True)
+    return dict(zip(keys, (known["impact_rate"] * math.sqrt(capital)).tolist(), strict=True))
+
+
+class Orders:
+    """What became of orders, and the last cost rate known of each symbol. `impacts` by impacts_by_order."""
+
+    def __init__(self, frame: pd.DataFrame, impacts: Mapping[tuple[str, int], float]) -> None:
         at, known = instants(frame["decision_at"]), instants(frame["known_at"])
         names = frame["symbol"].to_numpy(dtype=object).astype(str)
         order = np.lexsort((at, names, known))
@@ -131,7 +145,7 @@ class Orders:
         self._known, self._names, self._rates = known[order].tolist(), names[order].tolist(), rates
         keys = zip(self._names, at[order].tolist(), strict=True)
         rows = zip(self._known, statuses, index, rates, sessions, strict=True)
-        self.fills = {key: Fill(*row) for key, row in zip(keys, rows, strict=True)}
+        self.fills = {key: Fill(*row, impacts.get(key, 0.0)) for key, row in zip(keys, rows, strict=True)}
         self._next = 0
         self._last: dict[str, float] = {}
 

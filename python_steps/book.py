@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 CASH = "CASH"
+YEAR = 365 * 86_400_000_000  # microseconds
 
 
 class Order(NamedTuple):
@@ -20,13 +21,18 @@ class Order(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """What became of an order, when that was known (microseconds), and its session (days since 1970)."""
+    """What became of an order, when that was known (microseconds), and its session (days since 1970).
+
+    `impact` times the money traded, in units of the portfolio's start, to the power 1.5 is what the order
+    cost by moving the price.
+    """
 
     known_at: int
     status: str
     fill_index: float
     cost_rate: float
     session: int
+    impact: float = 0.0
 
 
 class LateAction(NamedTuple):
@@ -81,15 +87,19 @@ class Book:
         marks: Mapping[str, float],
         fills: Mapping[tuple[str, int], Fill],
         delisted: Mapping[str, float],
+        cash_yield: float = 0.0,
     ) -> Settlement:
         """Book what is known at `at`, value the rest at the marks, and say what it brought.
 
         Gross is units before times (mark - last mark), plus changes of units times (mark - fill), plus what
         actions told late bring to the units held through their session. A `delisted` symbol (with its cost
         rate) is turned to cash at the mark, and its open orders are
-        void. Raises ValueError when something held has no mark.
+        void. Cash earned `cash_yield` a year since the last decision, as simple interest. Raises ValueError
+        when something held has no mark.
         """
         gains: list[float] = []
+        if cash_yield and self.at is not None:
+            gains.append(self.cash() * cash_yield * (at - self.at) / YEAR)
         costs: list[float] = []
         symbols = sorted(self.held.keys() | self.pending.keys() | self.booked.keys())
         for symbol in symbols:
@@ -141,6 +151,8 @@ class Book:
                 if change != 0.0:
                     gains.append(change * (_mark(marks, symbol, at) - fill.fill_index))
                     costs.append(fill.cost_rate * abs(change) * fill.fill_index)
+                    if fill.impact:
+                        costs.append(fill.impact * (abs(change) * fill.fill_index) ** 1.5)
                 self.held[symbol] = order.units
                 expected = order.units
             elif fill.status == "superseded" and order.at == self.at:

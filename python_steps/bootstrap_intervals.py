@@ -2,9 +2,10 @@
 
 A record is a series of net returns per decision: of a strategy, the mean over a group's assets, in all
 disjoint test spans known up to a window; or of the portfolio, up to the start of a window's test span; or of
-one way to weigh strategies less the one in force, decision by decision, so that what both share is gone. It
-is closed when its last profit is known, so the row of a record is computed once and never changes. Draws are
-seeded by the name of the record, so neither other records nor the order of runs change a bit.
+one way to weigh strategies less the one in force, decision by decision, so that what both share is gone; or
+of a benchmark, and of the portfolio less it. It is closed when its last profit is known, so the row of a
+record is computed once and never changes. Draws are seeded by the name of the record, so neither other
+records nor the order of runs change a bit.
 """
 
 import math
@@ -25,6 +26,7 @@ DRAWS = 500
 NO_MOVE = 1e-6  # of the record's deviation: what rounding leaves of a draw that never moves
 FEWEST_DEFINED = 0.9  # of the draws; an interval over fewer would leave out what it should show
 WHOLE = "all"
+OWN = "fill_to_fill"  # the scenario that measures the portfolio as benchmarks are measured
 ABLATED = {"without_views": "allocator"}  # compared with the allocator; all else with the weighting in force
 KEYS = ("clock", "plan", "kind", "subject", "asset_group", "window_id", "metric")
 
@@ -105,6 +107,31 @@ def ensemble_records(
                 yield Record(
                     "ensemble", subject, WHOLE, int(window.window_id), *ends, less.to_numpy(dtype=float)
                 )
+
+
+def benchmark_records(
+    returns: pd.DataFrame, own: pd.DataFrame, windows: pd.DataFrame, portfolio: str
+) -> Iterator[Record]:
+    """Records of each benchmark, and of the portfolio less it, to the start of each test span.
+
+    `returns`: benchmark, decision_at, net_return, known_at, of one portfolio. `own`: decision_at, net_return,
+    known_at, is_active of the portfolio, measured the same way. Both count from where the portfolio first
+    holds something, decisions of which all profits are known. `windows` are those whose test spans do not
+    overlap.
+    """
+    net = returns.pivot_table("net_return", "decision_at", "benchmark", aggfunc="first").sort_index()
+    own = own.set_index("decision_at").sort_index()
+    net = net.assign(**{OWN: own["net_return"]})[net.index >= own.index[own["is_active"]].min()].dropna()
+    known_at = pd.concat([returns.groupby("decision_at")["known_at"].max(), own["known_at"]])
+    known_at = known_at.groupby(level=0).max().reindex(net.index)
+    for window in windows.sort_values("test_from").itertuples():
+        known = net[(known_at <= window.test_from).to_numpy()]
+        for benchmark in [name for name in net.columns if name != OWN and len(known)]:
+            place = WHOLE, int(window.window_id), known.index[0], known.index[-1], window.test_from
+            alone = known[benchmark].to_numpy(dtype=float)
+            yield Record("benchmark", f"{portfolio}: {benchmark}", *place, alone)
+            beyond = known[OWN].to_numpy(dtype=float) - alone
+            yield Record("benchmark", f"{portfolio}: {OWN} - {benchmark}", *place, beyond)
 
 
 def yardsticks(methods: Iterable[str], in_force: str) -> dict[str, str]:

@@ -118,13 +118,17 @@ class Policy(Strict):
 
     Everything is decided under `plan`; `compared_plans` are laid and evaluated beside it, and decide nothing.
     `signals` are those that trade by themselves, `learners` the files that are fitted, on all signals there
-    are; `variants` says whether the grids in the seed are laid out.
+    are; `variants` says whether the grids in the seed are laid out. `assets_under_management` is money at the
+    portfolio's start, in the clock's base currency; without it orders move no price. `cash_yield` is simple
+    interest a year. A policy landed before there were these two has neither.
     """
 
     clock: str
     plan: str
     compared_plans: tuple[str, ...] = ()  # a policy landed before there were any has none
     universe: Universe
+    assets_under_management: Positive | None = None
+    cash_yield: Share = 0.0
     signals: Literal["all"] | tuple[str, ...]
     learners: Literal["all"] | tuple[str, ...]
     variants: bool

@@ -38,6 +38,7 @@ OUTSIDE = {
     "main.spoken_regimes": "a view of regimes, which is compared",
     "main.strategies": "the study and the policies, inputs",
     "main.strategy_configurations": "the study, an input",
+    "main.stress_scenarios": "the study, an input",
     "main.trials": "N of trials is an input of a run, like its seed",
     "main.venues": "the study, an input",
     "main.walk_forward_plans": "the study, an input",
@@ -81,7 +82,7 @@ KEYS = (
         "booked_at",
     ),
     *("version", "vintage", "block", "unit", "number", "metric", "scenario", "delay", "asset_group"),
-    *("horizon", "other_signal", "other_detector", "benchmark", "sort", "bin"),
+    *("horizon", "other_signal", "other_detector", "benchmark", "sort", "bin", "kind", "measure"),
 )
 NAMED = ("signal", "strategy", "learner", "detector", "condition", "symbol")
 SHOWN = 6

@@ -82,6 +82,7 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "decision_returns",
             "order_fills",
             "late_actions",
+            "market_impacts",
             "data_quality",
             "market_conditions",
             "expected_returns",

@@ -13,6 +13,7 @@ with
             fills.fill_session,
             fills.fill_index,
             fills.cost_rate,
+            impacts.impact_rate,
             fills.known_at as fill_known_at
         from {{ ref("target_exposures") }} as exposures
         inner join
@@ -25,6 +26,11 @@ with
             and fills.symbol = exposures.symbol
             and fills.decision_at = exposures.decision_at
             and fills.status = 'filled'
+        left join
+            {{ ref("market_impacts") }} as impacts
+            on impacts.clock = decisions.clock
+            and impacts.symbol = exposures.symbol
+            and impacts.decision_at = exposures.decision_at
         window by_order as (partition by exposures.portfolio, exposures.symbol order by exposures.decision_at)
     )
 select
@@ -37,7 +43,15 @@ select
     orders.units_before,
     orders.change_of_units,
     orders.change_of_units * (marks.mark_index - orders.fill_index) as gross,
-    abs(orders.change_of_units) * orders.fill_index * orders.cost_rate as cost,
+    abs(orders.change_of_units) * orders.fill_index as traded,
+    abs(orders.change_of_units) * orders.fill_index * orders.cost_rate as charged,
+    orders.impact_rate,
+    coalesce(
+        orders.impact_rate
+        * sqrt(policies.assets_under_management)
+        * pow(abs(orders.change_of_units) * orders.fill_index, 1.5),
+        0
+    ) as impact,
     decisions.decision_at as known_at
 from orders
 asof join
@@ -49,6 +63,10 @@ inner join
     on marks.clock = decisions.clock
     and marks.symbol = orders.symbol
     and marks.decision_at = decisions.decision_at
+inner join
+    {{ ref("decision_policies") }} as policies
+    on policies.portfolio = decisions.portfolio
+    and policies.decision_at = decisions.decision_at
 inner join {{ ref("assets") }} as assets on assets.symbol = orders.symbol
 left join
     {{ ref("decisions") }} as before

@@ -1,6 +1,6 @@
 -- What each portfolio earned from decision to decision, computed again from published units, marks and fills:
 -- one row per portfolio and decision_at. Units before times the change of mark, plus what orders booked and
--- what actions told late brought, less cost.
+-- what actions told late brought and cash earned, less cost.
 with
     held as (
         select
@@ -30,7 +30,7 @@ with
             portfolio,
             booked_at as decision_at,
             sum(gross order by symbol, decision_at) as gross,
-            sum(cost order by symbol, decision_at) as cost
+            sum(charged + impact order by symbol, decision_at) as cost
         from {{ ref("order_bookings") }}
         group by portfolio, booked_at
     ),
@@ -44,17 +44,45 @@ with
         from {{ ref("closing_sales") }}
         group by portfolio, decision_at
     ),
+    earned as (
+        select
+            decisions.portfolio,
+            decisions.decision_at,
+            cash.held_units
+            * policies.cash_yield
+            * date_diff('microsecond', earlier.decision_at, decisions.decision_at)
+            / (365 * 86400e6) as gross
+        from {{ ref("decisions") }} as decisions
+        inner join
+            {{ ref("decisions") }} as earlier
+            on earlier.portfolio = decisions.portfolio
+            and earlier.decision_number = decisions.decision_number - 1
+        inner join
+            {{ ref("target_exposures") }} as cash
+            on cash.portfolio = earlier.portfolio
+            and cash.decision_at = earlier.decision_at
+            and cash.symbol = 'CASH'
+        inner join
+            {{ ref("decision_policies") }} as policies
+            on policies.portfolio = decisions.portfolio
+            and policies.decision_at = decisions.decision_at
+    ),
     flows as (
         select
             decisions.portfolio,
             decisions.decision_at,
-            coalesce(held.gross, 0) + coalesce(booked.gross, 0) + coalesce(late.gross, 0) as gross,
+            coalesce(held.gross, 0)
+            + coalesce(booked.gross, 0)
+            + coalesce(late.gross, 0)
+            + coalesce(earned.gross, 0) as gross,
             coalesce(booked.cost, 0) + coalesce(closed.cost, 0) as cost
         from {{ ref("decisions") }} as decisions
         left join held on held.portfolio = decisions.portfolio and held.decision_at = decisions.decision_at
         left join
             booked on booked.portfolio = decisions.portfolio and booked.decision_at = decisions.decision_at
         left join late on late.portfolio = decisions.portfolio and late.decision_at = decisions.decision_at
+        left join
+            earned on earned.portfolio = decisions.portfolio and earned.decision_at = decisions.decision_at
         left join
             closed on closed.portfolio = decisions.portfolio and closed.decision_at = decisions.decision_at
     ),

@@ -86,7 +86,7 @@ def land(file: Path, name: str, policy: policies.Policy) -> dt.datetime:
         warehouse.create_tables(con)
         request = RebalanceRequest(portfolio=name)
         told = {"batch_id": 1, "run_id": "first", "loaded_at": LOADED_AT}
-        return landing.land(con, request, name, policy, **told).as_of
+        return landing.land(con, request, {name: policy}, **told).as_of
     finally:
         con.close()
 

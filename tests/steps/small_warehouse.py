@@ -133,6 +133,7 @@ def _evaluate(con: duckdb.DuckDBPyConnection) -> None:
     periods = [
         {"portfolio": "global", "scenario": scenario, "decision_at": at, "known_at": at}
         | {"net_return": net_return - (times - 1) * 0.001, "is_active": at != DECISIONS[0]}
+        | {"cost": times * 0.001}
         for scenario, times in scenarios.items()
         for at, net_return in zip(DECISIONS, NET_RETURNS, strict=True)
     ]
@@ -161,6 +162,7 @@ def _evaluate(con: duckdb.DuckDBPyConnection) -> None:
     _create(con, "test_record", pd.DataFrame(records))
     _judge_signals(con)
     _compare_weightings(con)
+    _measure_risk(con)
     drawn = {"clock": "global", "plan": "default", "asset_group": "all", "window_id": 24, "metric": "sharpe"}
     drawn |= {"estimate": 0.5, "lower": -0.25, "upper": 1.25, "undefined": None, "level": 0.95, "draws": 500}
     drawn |= {"block_length": 5.0, "observations": 567, "from_at": record["from_at"], "until_at": RECORDED}
@@ -174,6 +176,7 @@ def _evaluate(con: duckdb.DuckDBPyConnection) -> None:
         drawn | {"kind": "portfolio", "subject": "global", "metric": "expected_return"} | none,
         drawn | {"kind": "portfolio", "subject": "other", "window_id": 25, "upper": 8.8},
         drawn | {"kind": "ensemble", "subject": "global: hedge - softmax"},
+        drawn | {"kind": "benchmark", "subject": "global: equal_weight", "upper": 1.5},
         drawn | {"kind": "ensemble", "subject": "other: hedge - softmax", "window_id": 25, "upper": 8.8},
     ]
     warehouse.write(con, "steps.metric_intervals", pd.DataFrame(intervals))
@@ -196,6 +199,43 @@ def _compare_weightings(con: duckdb.DuckDBPyConnection) -> None:
         for symbol, regret in (("AAPL", 1.5), ("EUR-USD", -0.5))
     ]
     warehouse.write(con, "steps.weighting_regrets", pd.DataFrame(regrets))
+
+
+def _measure_risk(con: duckdb.DuckDBPyConnection) -> None:
+    """Costs, risk, stress and capacity of each decision; benchmarks whose last profit is known after it."""
+    of = {"portfolio": "global"}
+    made = [of | {"decision_at": at, "known_at": at} for at in DECISIONS]
+    kinds = {"fee": 0.0001, "slippage": 0.0003, "impact": 0.0}
+    costs = [row | {"kind": kind, "cost": cost} for row in made for kind, cost in kinds.items()]
+    _create(con, "portfolio_costs", pd.DataFrame(costs))
+    measures = {"volatility": (0.11, None), "mean_correlation": (None, "one asset alone")}
+    risk = [
+        row | {"measure": name, "value": value, "undefined": why}
+        for row in made
+        for name, (value, why) in measures.items()
+    ]
+    _create(con, "portfolio_risk", pd.DataFrame(risk))
+    shock = {"scenario": "equity_down_20", "profit": -0.04, "from_at": pd.NaT, "until_at": pd.NaT}
+    worst = {"scenario": "worst_1", "profit": -0.021, "from_at": RECORDED, "until_at": RECORDED}
+    _create(con, "stress_tests", pd.DataFrame([row | one for row in made for one in (shock, worst)]))
+    judged = {"measure": "var_95", "observations": 100, "exceedances": 7, "expected": 5.0}
+    judged |= {"likelihood_ratio": 0.76, "is_rejected": False}
+    backtests = [judged | row for row in made]
+    backtests += [judged | made[-1] | {"exceedances": 99, "decision_at": AS_OF, "known_at": AS_OF}]
+    _create(con, "var_backtests", pd.DataFrame(backtests))
+    earned = {"annual_return": 0.1, "annual_profit": 1e5, "sharpe": 0.9, "assets_under_management": 1e6}
+    limits = {"observations": 4, "measured": 0.25, "peak_assets": 4e8, "half_sharpe_assets": 2e8}
+    limits |= {"undefined": None}
+    _create(con, "capacity", pd.DataFrame([row | earned | {"span": "record"} for row in made]))
+    _create(con, "capacity_limits", pd.DataFrame([row | limits | {"span": "record"} for row in made]))
+    told = zip(DECISIONS, [*DECISIONS[1:], AS_OF], NET_RETURNS, strict=True)
+    rows = [
+        of
+        | {"benchmark": "equal_weight", "decision_at": at, "net_return": 3 * net_return, "cost": 0.001}
+        | {"invested": 1.0, "known_at": known_at}
+        for at, known_at, net_return in told
+    ]
+    _create(con, "benchmark_returns", pd.DataFrame(rows))
 
 
 def _judge_signals(con: duckdb.DuckDBPyConnection) -> None:

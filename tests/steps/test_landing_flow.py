@@ -26,7 +26,9 @@ def asked(world: landed.Landed, folder: Path) -> landing.Landed:
     try:
         number = next_batch_id(con)
         request = RebalanceRequest(portfolio=name)
-        return landing.land(con, request, name, policy, batch_id=number, run_id="next", loaded_at=WALL_CLOCK)
+        return landing.land(
+            con, request, {name: policy}, batch_id=number, run_id="next", loaded_at=WALL_CLOCK
+        )
     finally:
         con.close()
 

@@ -117,6 +117,31 @@ def test_scenarios_recomputed_by_hand(report):
     assert falls == sorted(falls, reverse=True)
 
 
+def test_costs_risk_stress_and_capacity_stand_there_with_what_they_are(report):
+    costs, risk, stress, capacity = (report[name] for name in ("costs", "risk", "stress", "capacity"))
+    assert {name: costs[name] for name in ("fee", "slippage", "impact")} == {
+        "fee": 0.0004, "slippage": 0.0012, "impact": 0.0,
+    }  # fmt: skip
+    assert "all 4 decisions; orders are taken to move no price" in costs["said"]
+    assert risk["volatility"] == 0.11
+    assert risk["backtests"]["var_95"]["exceeded"] == 7  # not the one that is known after the decision
+    assert stress["equity_down_20"] == {"profit": -0.04}
+    assert stress["worst_1"]["until"] == "2025-12-01T14:00:00Z"
+    assert capacity["record"]["peak_assets"] == 4e8
+    assert capacity["record"]["traded_with_known_volume"] == 0.25
+    assert capacity["record"]["by_assets"] == {"1e+06": {"annual_return": 0.1, "sharpe_ratio": 0.9}}
+    assert all("said" in report[name] for name in ("costs", "risk", "stress", "capacity", "benchmarks"))
+
+
+def test_a_benchmark_counts_from_where_the_portfolio_held_something_and_where_profits_are_known(report):
+    """The first decision held nothing, and the last profit of the benchmark is known after the decision."""
+    found = report["benchmarks"]
+    assert found["equal_weight"]["max_drawdown"] == pytest.approx(-0.03)
+    assert found["equal_weight"]["cost"] == 0.002
+    assert found["equal_weight"]["interval"]["upper"] == 1.5
+    assert found["portfolio"]["max_drawdown"] == pytest.approx(-0.01)
+
+
 def test_ways_to_weigh_strategies_are_compared_with_the_one_in_force_where_profits_are_known(report):
     """Known by the decision are the profits of the first three; the first held nothing."""
     found = report["weightings"]
@@ -169,6 +194,8 @@ def test_what_is_undefined_is_null_with_its_reason_and_nothing_else_is(report):
         "scenarios.delayed_day.sortino_ratio": "no decision",
         "scenarios.delayed_day.max_drawdown": "no decision",
         "scenarios.delayed_day.win_rate": "no decision",
+        "risk.mean_correlation": "one asset alone",
+        "benchmarks.equal_weight.portfolio_beyond": "no record is closed yet",
         "weightings.methods.hedge.net_return_beyond": "no record is closed yet",
         "plans.spans.expanding": "no test span is known",
         "plans.sharpe_ratios.ridge.default": "returns do not deviate",

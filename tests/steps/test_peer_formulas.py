@@ -44,7 +44,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
         warehouse.create_tables(con)
         request = RebalanceRequest(portfolio=name)
         batch = {"batch_id": 1, "run_id": "formulas", "loaded_at": WALL_CLOCK}
-        landed = landing.land(con, request, name, policy, **batch)
+        landed = landing.land(con, request, {name: policy}, **batch)
         run = {"run_id": "formulas", "as_of": landed.as_of, "batch_until": 1, "started_at": WALL_CLOCK}
         rebalance.begin(con, portfolio=name, policy=policy, holdings={}, **run)
     finally:

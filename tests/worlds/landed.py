@@ -66,7 +66,7 @@ def land(
     try:
         warehouse.create_tables(con)
         batch_id = next_batch_id(con)
-        told = landing.land(con, request, name, rules, batch_id=batch_id, run_id=name, loaded_at=WALL_CLOCK)
+        told = landing.land(con, request, {name: rules}, batch_id=batch_id, run_id=name, loaded_at=WALL_CLOCK)
         rebalance.begin(
             con,
             run_id=name,

@@ -220,8 +220,7 @@ def _land(folder: Path, file: Path, number: int, as_of: dt.datetime) -> None:
         landing.land(
             con,
             request,
-            name,
-            policy,
+            {name: policy},
             batch_id=next_batch_id(con),
             run_id=f"{name}-{as_of:%Y%m%d}",
             loaded_at=WALL_CLOCK,

@@ -14,6 +14,7 @@ from python_steps import warehouse
 
 POSITIONS = "select clock, strategy, symbol, decision_at, position from main.positions"
 EXPOSURES = "select portfolio, decision_at, symbol, weight from main.target_exposures"
+IMPACTS = "select clock, symbol, decision_at, impact_rate from main.market_impacts"
 QUALITY = "select portfolio, decision_at, symbol, is_excluded from main.data_quality"
 
 
@@ -72,4 +73,4 @@ def _claims(con: duckdb.DuckDBPyConnection) -> Iterator[Claim]:
     if naming.exists(con, "main.positions"):
         yield from profit.of_positions(made, con.execute(POSITIONS).df())
     if naming.exists(con, "main.target_exposures"):
-        yield from portfolio.claims(made, con.execute(EXPOSURES).df())
+        yield from portfolio.claims(made, *(con.execute(query).df() for query in (EXPOSURES, IMPACTS)))

@@ -12,6 +12,7 @@ from flows.guards.identity.raw_world import Asset, Clock, Portfolio, microsecond
 from flows.guards.identity.recomputed import Recomputed
 
 CASH = "CASH"
+YEAR = 365 * 86_400e6  # microseconds
 DECISION = ("portfolio", "decision_at")
 EXPOSURE = (*DECISION, "symbol")
 RETURNS = tuple(Column(name, "untrue_profit") for name in ("gross_return", "cost", "net_return", "nav"))
@@ -30,11 +31,13 @@ class Told(NamedTuple):
 class Known:
     """One symbol by number of the clock's instants: its mark, and what became of the order of each decision.
 
-    Plain lists: the walk looks at one value at a time.
+    `impact` is what a unit of money costs over the root of the money traded. Plain lists: the walk looks at
+    one value at a time.
     """
 
     asset: Asset
     cost_rate: float
+    impact: list[float]
     mark: list[float]
     status: list[str]
     level: list[float]
@@ -77,15 +80,19 @@ class Walk:
     sales: list[dict[str, Any]] = field(default_factory=list)
 
 
-def claims(made: Recomputed, exposures: pd.DataFrame) -> Iterator[Claim]:
-    """Claims on the published exposures, value and waterfall. Only the weights are taken as they are."""
+def claims(made: Recomputed, exposures: pd.DataFrame, impacts: pd.DataFrame) -> Iterator[Claim]:
+    """Claims on the published exposures, value and waterfall.
+
+    Only the weights, and how far orders move prices (market_impacts), are taken as they are.
+    """
     decisions = pd.concat([_decisions(made, portfolio) for portfolio in made.world.portfolios])
     rebalance = Column("rebalance_date", "early_fill")
     yield Claim("main.decisions", DECISION, decisions, (rebalance,), absent="optimistic_fill")
     if exposures.empty:  # only models were built
         return
     walked = [
-        _walk(made, one, exposures[exposures["portfolio"] == one.name]) for one in made.world.portfolios
+        _walk(made, one, exposures[exposures["portfolio"] == one.name], impacts)
+        for one in made.world.portfolios
     ]
     columns = (
         Column("weight", "step_cache"),
@@ -138,9 +145,11 @@ def _waterfall(exposures: pd.DataFrame) -> Claim:
     )
 
 
-def _known(made: Recomputed, clock: Clock) -> dict[str, Known]:
+def _known(made: Recomputed, clock: Clock, impacts: pd.DataFrame) -> dict[str, Known]:
     found = {}
     instants = len(clock.instants)
+    impacts = impacts[(impacts["clock"] == clock.name) & impacts["impact_rate"].notna()]
+    rates = dict(iter(impacts.groupby("symbol")))
     for symbol, one in made.priced.items():
         stands_on = one.standing(clock.instants)
         orders = made.orders[clock.name, symbol]
@@ -160,9 +169,14 @@ def _known(made: Recomputed, clock: Clock) -> dict[str, Known]:
             for told in one.late
         ]
         mark = np.where(stands_on >= 0, one.level[stands_on], np.nan)
+        impact = np.zeros(instants)
+        if symbol in rates:
+            number = np.searchsorted(clock.instants, microseconds(rates[symbol]["decision_at"]))
+            impact[number] = rates[symbol]["impact_rate"]
         found[symbol] = Known(
             made.world.assets[symbol],
             made.world.cost_rate(clock, symbol),
+            impact.tolist(),
             mark.tolist(),
             status.tolist(),
             level.tolist(),
@@ -173,13 +187,14 @@ def _known(made: Recomputed, clock: Clock) -> dict[str, Known]:
     return found
 
 
-def _walk(made: Recomputed, portfolio: Portfolio, exposures: pd.DataFrame) -> Walk:
+def _walk(made: Recomputed, portfolio: Portfolio, exposures: pd.DataFrame, impacts: pd.DataFrame) -> Walk:
     """At each decision: book what is known, value the rest at the marks, note what the weights want."""
     clock = made.world.clocks[portfolio.clock]
-    symbols, walk = _known(made, clock), Walk()
+    symbols, walk = _known(made, clock, impacts), Walk()
     members = _members(made, portfolio, clock)
     holdings: dict[str, Holding] = {}
     value = highest = 1.0
+    cash = 0.0
     number = np.searchsorted(clock.instants, microseconds(exposures["decision_at"]))
     rows = zip(number.tolist(), exposures["symbol"], exposures["weight"], strict=True)
     wanted: dict[int, dict[str, float]] = {}
@@ -196,6 +211,7 @@ def _walk(made: Recomputed, portfolio: Portfolio, exposures: pd.DataFrame) -> Wa
             _late_gain(symbols[symbol], holdings[symbol], decision, last, instant, began)
             for symbol in sorted(holdings)
         )
+        gross += cash * portfolio.cash_yield * (instant - last) / YEAR
         last = instant
         before, value = value, value + gross - cost
         highest = max(highest, value)
@@ -207,6 +223,7 @@ def _walk(made: Recomputed, portfolio: Portfolio, exposures: pd.DataFrame) -> Wa
         )
         is_member = members.get(decision, set())
         _order(walk, now, symbols, holdings, wanted[decision], is_member, decision, value, clock)
+        cash = walk.exposures[-1]["held_units"]
     return walk
 
 
@@ -252,7 +269,10 @@ def _settle(
                 held.fills.append((known.session[number], held.units, known.level[number]))
                 change, held.units = units - held.units, units
                 gross += change * (mark - known.level[number])
-                cost += abs(change) * known.level[number] * known.cost_rate
+                traded = abs(change) * known.level[number]
+                cost += traded * known.cost_rate
+                if portfolio.capital is not None:
+                    cost += traded * known.impact[number] * (traded * portfolio.capital) ** 0.5
         if _is_over(known.asset, at, clock.rebalance[decision]):
             sale = abs(holdings.pop(symbol).units) * mark * known.cost_rate
             cost += sale

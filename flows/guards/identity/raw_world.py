@@ -101,7 +101,10 @@ class Action:
 
 @dataclass(frozen=True)
 class Portfolio:
-    """A portfolio by the policy in force: what it studies, by which clock, until when; its first holdings."""
+    """A portfolio by the policy in force: what it studies, by which clock, until when; its first holdings.
+
+    `capital` is the money it began with, None where orders move no price; `cash_yield` is a year's.
+    """
 
     name: str
     clock: str
@@ -109,6 +112,8 @@ class Portfolio:
     symbols: tuple[str, ...] | None
     as_of: np.datetime64
     holdings: Mapping[str, float]
+    capital: float | None
+    cash_yield: float
 
     def studies(self, asset: Asset) -> bool:
         """Whether the policy looks at the asset at all."""
@@ -349,6 +354,8 @@ def _portfolios(
                 None if symbols is None else tuple(symbols),
                 microseconds(mine["as_of"]).max(),
                 json.loads(mine["holdings"].iloc[0]),
+                policy.get("assets_under_management"),
+                policy.get("cash_yield", 0.0),
             )
         )
     return tuple(found)

@@ -1,0 +1,17 @@
+-- The limits and stops of the policy that each decision was made under, as JSON: one row per portfolio and
+-- decision_at.
+with
+    told as (
+        select distinct portfolio, policy_hash, policy_json::json as policy
+        from {{ source("raw", "policies") }}
+    )
+select
+    logs.portfolio,
+    logs.decision_at,
+    told.policy_hash,
+    (told.policy -> 'limits')::varchar as limits_json,
+    (told.policy -> 'stops')::varchar as stops_json,
+    logs.known_at
+from {{ ref("allocation_log") }} as logs
+inner join {{ source("raw", "runs") }} as runs on runs.run_id = logs.run_id
+inner join told on told.portfolio = logs.portfolio and told.policy_hash = runs.policy_hash

@@ -23,7 +23,7 @@ def reasons(
 ) -> Array:
     """'adopted', or every gate that failed, with figures; S by A. `others` are those of `first_variants`.
 
-    An undefined regime consistency passes: a strategy that has seen one regime alone showed nothing against it.
+    An undefined regime consistency passes: what has seen one regime alone showed nothing against it.
     """
     gates = policy.gates
     said = np.empty(trades.shape, dtype=object)

@@ -46,7 +46,9 @@ class Gates(Strict):
     minimum_windows: Annotated[int, Field(ge=3)]
     maximum_negative_share: Share
     minimum_dsr: Share
-    minimum_regime_consistency: Share | None = None  # a policy landed before it could be asked for asks nothing
+    minimum_regime_consistency: Share | None = (
+        None  # a policy landed before it could be asked for asks nothing
+    )
 
 
 class Score(Strict):

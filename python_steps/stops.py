@@ -208,7 +208,11 @@ def _sheltered(weights: np.ndarray, defensive: policy.Defensive, limits: Limits)
     for group in limits.groups:
         kept[group.members] = shed(kept[group.members], group.limit)
     risk = volatility(kept, limits.factor)
-    return kept * (limits.volatility / risk) if limits.volatility is not None and risk > limits.volatility else kept
+    return (
+        kept * (limits.volatility / risk)
+        if limits.volatility is not None and risk > limits.volatility
+        else kept
+    )
 
 
 def _action(verdict: Verdict, wanted: policy.Stops) -> str:

@@ -72,9 +72,7 @@ with
             and operators.condition = before.condition
     ),
     surges as (
-        select
-            *,
-            max(decision_at) filter (was_latched and reset_by is not null) over so_far as released_at
+        select *, max(decision_at) filter (was_latched and reset_by is not null) over so_far as released_at
         from released
         where condition in ('volatility_surge', 'correlation_surge') and hysteresis is not null
         window

@@ -33,8 +33,7 @@ with
             {{ ref("decision_policies") }} as policies
             on policies.portfolio = logs.portfolio
             and policies.decision_at = logs.decision_at
-        left join
-            released on released.portfolio = logs.portfolio and released.decision_at = logs.decision_at
+        left join released on released.portfolio = logs.portfolio and released.decision_at = logs.decision_at
         window
             so_far as (
                 partition by logs.portfolio
@@ -79,6 +78,5 @@ left join
 left join
     made as since
     on since.portfolio = marked.portfolio
-    and since.made_number
-    = greatest(marked.made_number - marked.counted, coalesce(recounted.made_number, 1))
+    and since.made_number = greatest(marked.made_number - marked.counted, coalesce(recounted.made_number, 1))
     and since.known_at <= marked.known_at

@@ -1,5 +1,6 @@
 -- How far the mean signal of the universe is from its median of the 252 decisions before, in robust
--- deviations (1.4826 times the median absolute deviation): one row per portfolio and decision_at. Where it never
+-- deviations (1.4826 times the median absolute deviation): one row per portfolio and decision_at. Where it
+-- never
 -- moved, standing still is 0 and any move is infinite.
 with
     means as (
@@ -28,10 +29,7 @@ with
         from means
     ),
     centred as (select *, list_median(history) as middle from remembered where len(history) >= 63),
-    spread_out as (
-        select *, list_median([abs(past - middle) for past in history]) as spread
-        from centred
-    )
+    spread_out as (select *, list_median([abs(past - middle) for past in history]) as spread from centred)
 select
     portfolio,
     decision_at,

@@ -1,7 +1,15 @@
 {# The stops that the allocator measured, latched and released are, to the bit, those that SQL computes from what
    it measured, from one decision to the next. #}
 {% test stops_agree(model) %}
-    {% set compared = ["value", "limit_value", "is_triggered", "is_latched", "latched_at", "reset_by", "action"] %}
+    {% set compared = [
+        "value",
+        "limit_value",
+        "is_triggered",
+        "is_latched",
+        "latched_at",
+        "reset_by",
+        "action",
+    ] %}
     select
         coalesce(again.portfolio, stops.portfolio) as portfolio,
         coalesce(again.decision_at, stops.decision_at) as decision_at,

@@ -19,7 +19,16 @@ def judged(consistency, least):
     """What the gates say of one strategy on one asset that passes all others."""
     one = np.ones((1, 1))
     return reasons(
-        with_least(least), [""], 99 * one, 0 * one, one, 9 * one, 0 * one, one, one[0], np.array([consistency])
+        with_least(least),
+        [""],
+        99 * one,
+        0 * one,
+        one,
+        9 * one,
+        0 * one,
+        one,
+        one[0],
+        np.array([consistency]),
     )[0, 0]
 
 

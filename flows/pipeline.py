@@ -51,7 +51,7 @@ DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 # Models that no decision reads: the evidence for people.
 EVIDENCE = (
     *("path:models/monitoring", "group_decisions+", "delayed_bars+"),
-    *("gate_changes+", "strategy_agreement+", "spoken_regimes+", "ensemble_orders+"),
+    *("gate_changes+", "strategy_agreement+", "spoken_regimes+", "ensemble_orders+", "stop_marks+"),
     *("benchmark_weights+", "decision_statistics+", "stress_tests+", "portfolio_costs+", "capacity_moments+"),
 )
 

@@ -28,6 +28,7 @@ HEADINGS = {
     "delayed_bar": "bar late",
     "delayed_day": "day late",
 }
+LEVELS = {1: "reduced", 2: "cash, with defensive assets where the policy names any", 3: "all out"}
 CAPTION = "bar late and day late: older weights, order by order; compare them with by fills"
 
 
@@ -162,7 +163,8 @@ def _stops(evidence: Evidence) -> list[str]:
     stops = latched(evidence)
     if stops.empty:
         return ["Stop conditions: none"]
-    return [
+    level = int(evidence.allocation["level"])
+    return [f"Level {level} of 3: {LEVELS[level]}"] + [
         f"Stop in force: {stop.condition} ({_text(stop.value)}, limit {stop.limit_value:g}): {stop.action}"
         for stop in stops.itertuples()
     ]

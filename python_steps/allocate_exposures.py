@@ -92,7 +92,7 @@ def allocate(
     """
     world = _world(inputs, policy, portfolio, decisions_per_year)
     past = {name: of(table, portfolio=portfolio) for name, table in inputs.past.items()}
-    state = resumed(past, world.orders.fills, late_by_symbol(inputs.late_actions))
+    state = resumed(past, world.orders.fills, late_by_symbol(inputs.late_actions), policy.stops)
     rows = Rows(portfolio, run_id, policy.allocator)
     for decision in _decisions(of(inputs.decisions, portfolio=portfolio), state):
         rows.add(_decide(decision, world, state))
@@ -171,14 +171,14 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
     )
     returns = world.returns.until(decision.at, now.symbols)
     risk = risk_of(returns, world.estimate, now)
-    bounds = limits.build(
-        wanted, now.symbols, now.classes, returns, risk.covariance, risk.measured, world.decisions_per_year
-    )
+    regime = world.regimes.get(decision.at, NO_REGIME)
+    bounds = _bounds(now, returns, risk, regime, world)
     said = answer(now, risk, bounds, wanted, world.allocator) if book.is_sound() else no_value(now)
-    ablated = _without_views(now, returns, risk, bounds, world)
+    ablated = _without_views(now, returns, risk, bounds, regime, world)
     mixed = smoothed(said.raw, now.previous, wanted)
     allowed = project(mixed, now.previous, bounds, now.excluded, now.barred)
-    final = stopped(allowed.weights, now.previous, verdicts)
+    final = stopped(allowed.weights, now.previous, verdicts, wanted.stops, bounds)
+    state.stops.fallbacks.append(said.status == "fallback")
     targets = book.units_for(dict(zip(now.symbols, final.tolist(), strict=True)))
     book.order(decision.at, targets)
     return Decided(
@@ -203,14 +203,28 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
         turnover=turnover(final, now.previous),
         settlement=settled,
         high_water_mark=state.stops.high_water_mark,
-        regime=world.regimes.get(decision.at, NO_REGIME),
+        regime=regime,
         confidence=now.confidence,
         verdicts=verdicts,
     )
 
 
+def _bounds(now: Situation, returns: np.ndarray, risk: Risk, regime: str, world: World) -> limits.Limits:
+    """The limits of the decision, as far as they can be measured."""
+    return limits.build(
+        world.policy,
+        now.symbols,
+        now.classes,
+        returns,
+        risk.covariance,
+        risk.measured,
+        world.decisions_per_year,
+        regime,
+    )
+
+
 def _without_views(
-    now: Situation, returns: np.ndarray, risk: Risk, bounds: limits.Limits, world: World
+    now: Situation, returns: np.ndarray, risk: Risk, bounds: limits.Limits, regime: str, world: World
 ) -> np.ndarray:
     """What a risk-based allocator would say, under the same limits, of every asset as if its view were sure.
 
@@ -223,15 +237,7 @@ def _without_views(
     sure = replace(now, view=nothing + 1, error=nothing, shrunk=nothing + 1, previous=nothing)
     if risk.problem is None and not risk.measured.any():
         risk = risk_of(returns, world.estimate, sure)
-        bounds = limits.build(
-            world.policy,
-            now.symbols,
-            now.classes,
-            returns,
-            risk.covariance,
-            risk.measured,
-            world.decisions_per_year,
-        )
+        bounds = _bounds(sure, returns, risk, regime, world)
     said = answer(sure, risk, bounds, world.policy, world.allocator)
     return said.raw if said.status == "solved" else nothing
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from python_steps import policy
 from python_steps.allocation_inputs import NEVER, instants
 from python_steps.book import CASH, Book, Booked, Fill, LateAction, Order
-from python_steps.stops import FIRST_LIVE, Latch, Stops
+from python_steps.stops import FIRST_LIVE, SURGES, Latch, Stops, is_calm
 
 
 @dataclass
@@ -24,6 +25,7 @@ def resumed(
     past: Mapping[str, pd.DataFrame],
     fills: Mapping[tuple[str, int], Fill],
     late: Mapping[str, Sequence[LateAction]],
+    wanted: policy.Stops,
 ) -> State:
     """The state after the last decision in the step tables `past`; the beginning when they are empty.
 
@@ -37,7 +39,7 @@ def resumed(
     row = log.iloc[int(decided.argmax())]
     return State(
         _book(past["target_exposures"], decided, float(row["nav"]), fills, late),
-        _stops(past["stop_conditions"], last, float(row["high_water_mark"]), decided),
+        _stops(past["stop_conditions"], last, float(row["high_water_mark"]), log, wanted),
         _excluded(past["target_exposures"], last),
     )
 
@@ -79,14 +81,44 @@ def _book(
     return book
 
 
-def _stops(conditions: pd.DataFrame, last: int, high_water_mark: float, decided: np.ndarray) -> Stops:
+def _stops(
+    conditions: pd.DataFrame, last: int, high_water_mark: float, log: pd.DataFrame, wanted: policy.Stops
+) -> Stops:
     at, latched = instants(conditions["decision_at"]), instants(conditions["latched_at"])
-    names = conditions["condition"].tolist()
+    names, decided = conditions["condition"].tolist(), instants(log["decision_at"])
     latches = {
         names[place]: Latch(int(latched[place]), int((decided > latched[place]).sum()))
         for place in np.flatnonzero((at == last) & (latched != NEVER))
     }
-    return Stops(high_water_mark, latches, bool((conditions["reset_by"] == FIRST_LIVE).any()))
+    return Stops(
+        high_water_mark,
+        latches,
+        bool((conditions["reset_by"] == FIRST_LIVE).any()),
+        {name for name in SURGES if _is_disarmed(conditions[conditions["condition"] == name], wanted)},
+        _fallbacks(conditions[conditions["condition"] == "solver_failures"], log),
+    )
+
+
+def _is_disarmed(rows: pd.DataFrame, wanted: policy.Stops) -> bool:
+    """Whether a surge, given by its rows, was released and has not been calm since."""
+    if wanted.hysteresis is None:
+        return False
+    rows = rows.iloc[np.argsort(instants(rows["decision_at"]))]
+    was_latched = rows["is_latched"].shift(fill_value=False).astype(bool)
+    released = np.flatnonzero(was_latched & rows["reset_by"].notna())
+    since = rows.iloc[released[-1] :] if len(released) else rows.iloc[:0]
+    values = zip(since["value"].tolist(), since["limit_value"].tolist(), strict=True)
+    return bool(len(since)) and not any(is_calm(value, limit, wanted.hysteresis) for value, limit in values)
+
+
+def _fallbacks(rows: pd.DataFrame, log: pd.DataFrame) -> list[bool]:
+    """Whether each decision since the last release of solver_failures was made by the fallback."""
+    decided = instants(log["decision_at"])
+    released = instants(rows["decision_at"])[rows["reset_by"].notna().to_numpy()]
+    order = np.argsort(decided)
+    is_since = decided[order] >= (released.max() if len(released) else decided.min())
+    fell_back: list[bool] = (log["status"] == "fallback").to_numpy()[order][is_since].tolist()
+    return fell_back
 
 
 def _excluded(exposures: pd.DataFrame, last: int) -> dict[str, int]:

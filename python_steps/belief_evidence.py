@@ -19,7 +19,7 @@ from python_steps.weightings import Shown
 
 Array = np.ndarray
 
-DSR, LUCK_DSR, PBO = 4, 6, 7  # places in OVERFIT
+CONSISTENCY, DSR, LUCK_DSR, PBO = 2, 4, 6, 7  # places in OVERFIT
 OVERFIT = [
     "train_test_gap", "cv_stability", "regime_consistency", "psr", "dsr", "dsr_effective", "luck_dsr", "pbo",
     "min_track_record", "effective_trials", "min_backtest_length", "observations", "effective_observations",
@@ -114,6 +114,7 @@ class Judge:
             negative,
             whole.score.T,
             overfit[:-1, LUCK_DSR],
+            overfit[:-1, CONSISTENCY],
         )
         adopted = reason == "adopted"
         evidence = Evidence(

@@ -19,8 +19,12 @@ def reasons(
     negative: Array,
     scores: Array,
     dsr: Array,
+    consistency: Array,
 ) -> Array:
-    """'adopted', or every gate that failed, with figures; S by A. `others` are those of `first_variants`."""
+    """'adopted', or every gate that failed, with figures; S by A. `others` are those of `first_variants`.
+
+    An undefined regime consistency passes: what has seen one regime alone showed nothing against it.
+    """
     gates = policy.gates
     said = np.empty(trades.shape, dtype=object)
     for s, other in enumerate(others):
@@ -38,6 +42,9 @@ def reasons(
                 failed.append(f"{negative[s, a]} of {windows[s, a]} windows negative")
             if not dsr[s] >= gates.minimum_dsr:
                 failed.append(_deflated(dsr[s], gates.minimum_dsr))
+            least = gates.minimum_regime_consistency
+            if least is not None and consistency[s] < least:
+                failed.append(f"regime consistency {consistency[s]:.3f} < {least:.3f}")
             if not failed and not np.isfinite(scores[s, a]):
                 failed.append("Sharpe undefined")
             said[s, a] = "; ".join(failed) or "adopted"

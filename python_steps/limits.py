@@ -2,7 +2,7 @@
 
 A cluster is a connected component of the graph that joins two assets whose correlation is at least
 the policy's, so an asset stands in one cluster at most. Limits are named for the log: 'asset X',
-'change X', 'class crypto', 'cluster A+B', 'sum', 'turnover', 'volatility'.
+'change X', 'class crypto', 'cluster A+B', 'sum' or 'sum in risk_off', 'turnover', 'volatility'.
 """
 
 from collections.abc import Sequence
@@ -43,11 +43,13 @@ class Limits:
     volatility: float | None
     factor: np.ndarray
     risk_aversion: float
+    sum_limit: float = 1.0
+    sum_name: str = "sum"
 
     @property
     def total(self) -> Group:
         """The limit on the sum of all risky weights."""
-        return Group("sum", np.ones(len(self.symbols), dtype=bool), 1.0)
+        return Group(self.sum_name, np.ones(len(self.symbols), dtype=bool), self.sum_limit)
 
     @property
     def groups(self) -> tuple[Group, ...]:
@@ -75,17 +77,20 @@ def build(
     covariance: np.ndarray,
     measured: np.ndarray,
     decisions_per_year: float,
+    regime: str,
 ) -> Limits:
     """Limits of one decision from the policy.
 
     `symbols` are sorted, with their `asset_classes`; `returns` are the last simple returns per
     decision (T x N, NaN where unknown); `covariance` is per decision, over the assets that the mask
-    `measured` names. An asset whose class the policy does not name gets an upper bound of 0.
+    `measured` names; `regime` is what the policy's detector says at the decision. An asset whose class
+    the policy does not name gets an upper bound of 0.
     """
     bounds = wanted.limits
     names = np.array(asset_classes, dtype=object)
     known = np.isin(names, list(wanted.universe.asset_classes))
     annual = bounds.volatility
+    in_regime = (bounds.regimes or {}).get(regime, 1.0)  # type: ignore[call-overload] # a detector may have others
     return Limits(
         symbols=tuple(symbols),
         upper=np.where(known, bounds.asset, 0.0),
@@ -100,6 +105,8 @@ def build(
         volatility=None if annual is None else annual / float(np.sqrt(decisions_per_year)),
         factor=_factor(covariance, measured),
         risk_aversion=wanted.risk_aversion,
+        sum_limit=in_regime,
+        sum_name=f"sum in {regime}" if in_regime < 1.0 else "sum",
     )
 
 

@@ -15,6 +15,7 @@ PORTFOLIOS = Path(__file__).parent.parent / "flows" / "portfolios"
 MAX_BYTES = 100_000
 
 AssetClass = Literal["crypto", "equity", "fx"]
+Regime = Literal["risk_on", "neutral", "risk_off"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -45,6 +46,9 @@ class Gates(Strict):
     minimum_windows: Annotated[int, Field(ge=3)]
     maximum_negative_share: Share
     minimum_dsr: Share
+    minimum_regime_consistency: Share | None = (
+        None  # a policy landed before it could be asked for asks nothing
+    )
 
 
 class Score(Strict):
@@ -85,7 +89,10 @@ class Cluster(Strict):
 
 
 class Limits(Strict):
-    """What final weights obey. `change` and `turnover` are per rebalance, `volatility` is annual."""
+    """What final weights obey. `change` and `turnover` are per rebalance, `volatility` is annual.
+
+    `regimes` is the most that all risky assets together may weigh while the policy's detector says so.
+    """
 
     asset: Annotated[float, Field(gt=0, le=1)]
     asset_classes: dict[AssetClass, Share]
@@ -93,18 +100,50 @@ class Limits(Strict):
     change: Annotated[float, Field(gt=0, le=1)]
     turnover: Annotated[float, Field(gt=0, le=1)] | None
     volatility: Positive | None
+    regimes: dict[Regime, Share] | None = None  # a policy landed before there were any has none
+
+
+class SolverFailures(Strict):
+    """The share of so many decisions that may be made by the fallback."""
+
+    limit: Annotated[float, Field(gt=0, le=1)]
+    decisions: Count
+
+
+class Defensive(Strict):
+    """What may still be held while a drawdown is latched, and how much of it together."""
+
+    symbols: tuple[str, ...] = Field(min_length=1)
+    limit: Share
+
+
+Fall = Annotated[float, Field(ge=-1, lt=0)]
 
 
 class Stops(Strict):
-    """Inclusive limits. `simulated_reset` is in decisions, and counts in backtests only."""
+    """Inclusive limits. `simulated_reset` is in decisions, and counts in backtests only.
 
-    drawdown: Annotated[float, Field(ge=-1, lt=0)]
-    daily_loss: Annotated[float, Field(ge=-1, lt=0)]
+    What may be null is off then, as it was for a policy landed before it could be had.
+    """
+
+    drawdown: Fall
+    deep_drawdown: Fall | None = None
+    daily_loss: Fall
     divergence: Positive
     staleness_hours: Positive
     volatility_surge: Annotated[float, Field(gt=1)]
     correlation_surge: Annotated[float, Field(gt=0, le=1)]
+    missing_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    solver_failures: SolverFailures | None = None
     simulated_reset: Count
+    hysteresis: Annotated[float, Field(ge=0, lt=1)] | None = None
+    defensive: Defensive | None = None
+
+    @model_validator(mode="after")
+    def _deep_is_deeper(self) -> "Stops":
+        if self.deep_drawdown is not None and self.deep_drawdown > self.drawdown:
+            raise ValueError(f"deep_drawdown {self.deep_drawdown} is above drawdown {self.drawdown}")
+        return self
 
 
 class Warnings(Strict):

@@ -97,7 +97,8 @@ def shed(lower: np.ndarray, limit: float) -> np.ndarray:
         return lower
     ordered = np.sort(lower)[::-1]
     cut = (np.cumsum(ordered) - limit) / np.arange(1, len(ordered) + 1)
-    level = cut[np.flatnonzero(ordered > cut)[-1]] if limit > 0 else ordered[0]
+    above = np.flatnonzero(ordered > cut)  # none where the limit is lost in rounding
+    level = cut[above[-1]] if len(above) else ordered[0]
     lowered: np.ndarray = np.maximum(lower - level, 0.0)
     return lowered
 

@@ -21,7 +21,7 @@ TIMES = STAMPS | {DATE, DAY}
 UNSTAMPED = "~"  # stands for the stamp of rows that do not say when they were known
 
 _NAMES = (
-    (KNOWN, r"known_at|\w+_known_at|printed_at"),
+    (KNOWN, r"known_at|\w+_known_at|printed_at|reset_at"),
     (UNTIL, r"superseded_at|until_at"),
     (INSTANT, r"(\w+_)?decision_at|booked_at|as_of|embargo_at|(train|test|used)_(from|until)|"
               r"listed_at|from_at"),
@@ -39,6 +39,8 @@ STUDY = {
 }
 # Of what a registration says, only this is told at an instant of its own.
 TOLD_LATER = {"raw.assets": {"member_from": "known_at", "member_until": "known_at"}}
+# Tables of which another column than known_at says when a row was known.
+STAMPED_BY = {"raw.resets": "reset_at"}
 # Steps whose every row is known at its decision.
 DECIDED = {
     "steps.regimes", "steps.strategy_gates", "steps.overfit_metrics", "steps.strategy_weights",
@@ -169,7 +171,8 @@ def source(name: str, columns: Iterable[str]) -> Table:
     """The shape of a table that Python writes."""
     names = list(columns)
     is_study = name in STUDY
-    guard = None if is_study else "known_at" if "known_at" in names else UNSTAMPED
+    stamp = STAMPED_BY.get(name, "known_at")
+    guard = None if is_study else stamp if stamp in names else UNSTAMPED
     told_later = TOLD_LATER.get(name, {})
     shapes = {}
     for column in names:

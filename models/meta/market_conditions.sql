@@ -11,3 +11,6 @@ from {{ ref("market_surges") }}
 union all
 select portfolio, decision_at, 'correlation_surge' as condition, correlation_surge as value, known_at
 from {{ ref("market_surges") }}
+union all
+select portfolio, decision_at, 'missing_rate' as condition, value, known_at
+from {{ ref("market_missing") }}

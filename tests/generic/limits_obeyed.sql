@@ -1,5 +1,6 @@
-{# No asset and no class is above the limit of the policy its decision was made under, save where the log says
-   it was forced, or where a stop condition holds what has drifted above it; nothing is short. #}
+{# No asset, no class, and in no regime all of them together, is above the limit of the policy its decision was
+   made under, save where the log says it was forced, or where a stop condition holds what has drifted above it;
+   nothing is short. #}
 {% test limits_obeyed(model) %}
     with
         held as (
@@ -9,20 +10,17 @@
                 model.symbol,
                 model.weight,
                 assets.asset_class,
-                (policies.policy_json::json -> 'limits' ->> 'asset')::double as asset_limit,
-                (policies.policy_json::json -> 'limits' -> 'asset_classes' ->> assets.asset_class)::double
-                as class_limit,
+                (policies.limits_json::json ->> 'asset')::double as asset_limit,
+                (policies.limits_json::json -> 'asset_classes' ->> assets.asset_class)::double as class_limit,
+                coalesce((policies.limits_json::json -> 'regimes' ->> logs.regime)::double, 1) as sum_limit,
                 case when held_by.portfolio is null then 0 else model.previous_weight end as held_weight,
                 logs.conflicts
             from {{ model }} as model
             inner join {{ ref("assets") }} as assets on assets.symbol = model.symbol
-            inner join {{ source("raw", "runs") }} as runs on runs.run_id = model.run_id
             inner join
-                (
-                    select distinct portfolio, policy_hash, policy_json from {{ source("raw", "policies") }}
-                ) as policies
+                {{ ref("decision_policies") }} as policies
                 on policies.portfolio = model.portfolio
-                and policies.policy_hash = runs.policy_hash
+                and policies.decision_at = model.decision_at
             inner join
                 {{ ref("allocation_log") }} as logs
                 on logs.portfolio = model.portfolio
@@ -51,4 +49,9 @@
         sum(weight) > greatest(max(class_limit), sum(held_weight)) + 1e-9
         and not bool_or(contains(conflicts, 'class ' || asset_class))
         and not bool_or(contains(conflicts, 'asset '))
+    union all
+    select portfolio, decision_at, 'sum' as limited, sum(weight) as weight
+    from held
+    group by portfolio, decision_at
+    having sum(weight) > greatest(max(sum_limit), sum(held_weight)) + 1e-9
 {% endtest %}

@@ -47,6 +47,11 @@ def publish_small_warehouse(folder: Path, *, is_stopped: bool = False) -> Path:
     _detect(con)
     for table in PUBLISHED:
         con.execute(f"create table main.{table} as from steps.{table}")
+    con.execute("alter table main.allocation_log add column level integer default 0")
+    con.execute(
+        "update main.allocation_log set level = 2 where decision_at = $1",
+        [DECISIONS[-1] if is_stopped else None],
+    )
     con.execute(
         "create table main.portfolio_returns as select portfolio, decision_at, gross_return, cost,"
         " net_return, nav, drawdown, turnover from steps.allocation_log"

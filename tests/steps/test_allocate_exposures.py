@@ -450,7 +450,7 @@ def test_a_missing_condition_is_reported_as_null_and_triggers_nothing():
     assert condition_rows(tables, "divergence")["value"].isna().all()
     assert condition_rows(tables, "volatility_surge")["value"].isna().all()
     assert not rows["is_latched"].any()
-    assert (rows.groupby("decision_at").size() == 6).all()
+    assert (rows.groupby("decision_at").size() == 8).all()
 
 
 def falling(marks):

@@ -287,6 +287,22 @@ def test_a_latched_stop_says_which_and_why(tmp_path):
     ]
 
 
+def test_the_summary_says_how_far_a_decision_is_degraded_and_nothing_when_it_is_not(evidence, tmp_path):
+    publish_small_warehouse(tmp_path, is_stopped=True)
+    con = outputs.open_published(tmp_path)
+    stopped = outputs.gather(con, "global")
+    con.close()
+    result = RunResult("first", "global", AS_OF, "stopped", 4, DECISIONS[-1], WEIGHTS, [])
+    said = []
+    for one in (stopped, evidence):
+        console = Console(width=120, record=True, file=io.StringIO())
+        summary.show(one, result, console)
+        said.append(console.export_text())
+    assert "Level 2 of 3: cash, with defensive assets where the policy names any" in said[0]
+    assert "Stop in force: drawdown (-0.20, limit -0.2): cash" in said[0]
+    assert "Level" not in said[1]
+
+
 def test_files_are_written_whole_and_leave_no_draft(evidence, tmp_path):
     files = outputs.write(evidence, tmp_path / "out")
     assert sorted(tmp_path.joinpath("out").iterdir()) == sorted(files)

@@ -34,6 +34,19 @@ CASES = {
     "class without a limit": ("extends: nolimit\nuniverse: {asset_classes: [bond]}\n", "mine.yml: "),
     "not all and no list": ("extends: default\nsignals: some\n", "mine.yml: signals"),
     "neither yes nor no": ("extends: default\nvariants: maybe\n", "mine.yml: variants: "),
+    "a regime that is none": ("extends: default\nlimits: {regimes: {calm: 0.5}}\n", "limits.regimes.calm"),
+    "a share of nothing": (
+        "extends: default\nstops: {solver_failures: {decisions: 0}}\n",
+        "mine.yml: stops.solver_failures.decisions: ",
+    ),
+    "deep above the other": (
+        "extends: default\nstops: {deep_drawdown: -0.1}\n",
+        "deep_drawdown -0.1 is above drawdown -0.2",
+    ),
+    "nothing defensive": (
+        "extends: default\nstops: {defensive: {symbols: [], limit: 0.4}}\n",
+        "mine.yml: stops.defensive.symbols: ",
+    ),
     "empty": ("", "mine.yml: expected keys and values"),
     "too long": ("#" * 100_001, "mine.yml: 100001 characters"),
 }
@@ -124,6 +137,20 @@ def test_a_policy_landed_before_there_were_weightings_is_read_as_it_was_meant():
     for section, name in (("weights", "method"), ("weights", "change"), ("score", "regime_prior")):
         del told[section][name]
     assert policy.Policy.model_validate(told) == merged
+
+
+def test_a_policy_landed_before_there_were_more_stops_has_none_of_them():
+    told = policy.load("global")[1].model_dump(mode="json")
+    for name in ("missing_rate", "solver_failures", "deep_drawdown", "hysteresis", "defensive"):
+        del told["stops"][name]
+    del told["limits"]["regimes"], told["gates"]["minimum_regime_consistency"]
+    old = policy.Policy.model_validate(told)
+    assert old.stops.missing_rate is None
+    assert old.stops.solver_failures is None
+    assert (old.stops.deep_drawdown, old.stops.hysteresis, old.stops.defensive) == (None, None, None)
+    assert (old.limits.regimes, old.gates.minimum_regime_consistency) == (None, None)
+    new = policy.load("global")[1].stops
+    assert (new.missing_rate, new.solver_failures.limit, new.solver_failures.decisions) == (0.5, 0.5, 21)
 
 
 def test_another_weighting_is_another_policy(tmp_path):

@@ -42,6 +42,7 @@ extends: default
 plan: short
 learners: [ridge, factor_model]
 gates: {minimum_trades: 5, maximum_drawdown: 0.6, minimum_dsr: 0.001}
+limits: {regimes: {risk_off: 0.4}}
 stops: {correlation_surge: 0.99, divergence: 6.0}
 """
 WALL_CLOCK = dt.datetime(2026, 1, 1)

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from python_steps import covariances
-from python_steps.allocators import believed
+from python_steps.allocators import ask, believed
 from python_steps.limits import Limits
 from python_steps.policy import Policy
 from python_steps.projection import nearest, with_room
+from python_steps.scenarios import draw
 
 NO_VALUE = "cash, because net asset value is not finite and above 0"
 SLACK = 1e-6  # what an allocator's weights may miss 0 and a sum of 1 by before they are refused
@@ -21,11 +22,15 @@ Estimator = Callable[[np.ndarray], np.ndarray]
 
 
 class Risk(NamedTuple):
-    """Covariance per decision over the assets that `measured` masks, or why there is none."""
+    """Covariance per decision over the assets that `measured` masks, or why there is none.
+
+    `returns` are the last simple returns per decision of all assets (T x N, NaN where unknown).
+    """
 
     measured: np.ndarray
     covariance: np.ndarray
     problem: str | None
+    returns: np.ndarray
 
 
 class Answer(NamedTuple):
@@ -61,14 +66,15 @@ def risk_of(returns: np.ndarray, estimate: Estimator, situation: Situation) -> R
     """The covariance, unless nothing is held and no view asks for one."""
     nothing = np.zeros(len(situation.symbols), dtype=bool)
     if not (situation.shrunk > 0).any() and not situation.previous.any():
-        return Risk(nothing, np.empty((0, 0)), None)
+        return Risk(nothing, np.empty((0, 0)), None, returns)
     try:
         measured, matrix = covariances.covariance(returns, estimate)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-        return Risk(nothing, np.empty((0, 0)), f"the covariance could not be estimated ({error})")
+        problem = f"the covariance could not be estimated ({error})"
+        return Risk(nothing, np.empty((0, 0)), problem, returns)
     if not np.isfinite(matrix).all():
-        return Risk(nothing, np.empty((0, 0)), "the covariance is not finite")
-    return Risk(measured, matrix, None)
+        return Risk(nothing, np.empty((0, 0)), "the covariance is not finite", returns)
+    return Risk(measured, matrix, None, returns)
 
 
 def answer(situation: Situation, risk: Risk, bounds: Limits, policy: Policy, allocator: ModuleType) -> Answer:
@@ -115,7 +121,11 @@ def _solved(
     )[open_to]
     of_measured = open_to[risk.measured]
     matrix = pd.DataFrame(risk.covariance[np.ix_(of_measured, of_measured)], table.index, table.index)
-    said = allocator.allocate(table, matrix, roomy).reindex(table.index).to_numpy(dtype=float)
+
+    def scenarios() -> pd.DataFrame:
+        return pd.DataFrame(draw(risk.returns[:, open_to], policy.seed), columns=table.index)
+
+    said = ask(allocator, table, matrix, roomy, scenarios).reindex(table.index).to_numpy(dtype=float)
     if not np.isfinite(said).all() or said.min() < -SLACK or said.sum() > 1 + SLACK:
         raise RuntimeError(f"{policy.allocator} gave weights not finite, below 0, or above 1 in sum")
     weights = np.zeros(len(symbols))

@@ -5,8 +5,8 @@ the policy's, so an asset stands in one cluster at most. Limits are named for th
 'change X', 'class crypto', 'cluster A+B', 'sum', 'turnover', 'volatility'.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
@@ -31,7 +31,8 @@ class Limits:
 
     `turnover` is half the sum of changes, cash included. `volatility` is PER DECISION: the norm of
     `factor @ weights` is at most that, where factor' factor is the covariance (columns of 0 for
-    assets without one). `risk_aversion` is no limit, but optimisers read it here.
+    assets without one). `risk_aversion` and `risk_budgets` (shares of the risk by class; none: equal) are no
+    limits, but allocators read them here.
     """
 
     symbols: tuple[str, ...]
@@ -43,6 +44,7 @@ class Limits:
     volatility: float | None
     factor: np.ndarray
     risk_aversion: float
+    risk_budgets: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> Group:
@@ -100,6 +102,7 @@ def build(
         volatility=None if annual is None else annual / float(np.sqrt(decisions_per_year)),
         factor=_factor(covariance, measured),
         risk_aversion=wanted.risk_aversion,
+        risk_budgets={str(name): share for name, share in sorted(wanted.risk_budgets.items())},
     )
 
 

@@ -133,6 +133,7 @@ class Policy(Strict):
     covariance: str
     allocator: str
     risk_aversion: Positive
+    risk_budgets: dict[AssetClass, Positive] = Field(default_factory=dict)  # a policy landed before has none
     smoothing: Annotated[float, Field(gt=0, le=1)]
     dust: Share
     fallback: Literal["hold_previous", "equal_weight", "cash"]

@@ -40,6 +40,8 @@ ALLOCATED = (
     "allocation_log",
     "stop_conditions",
     "ablated_weights",
+    "constraint_prices",
+    "risk_contributions",
 )
 MEASURED = ("metric_intervals",)
 OF_WINDOWS = {

@@ -2,7 +2,7 @@
 
 A cluster is a connected component of the graph that joins two assets whose correlation is at least
 the policy's, so an asset stands in one cluster at most. Limits are named for the log: 'asset X',
-'change X', 'class crypto', 'cluster A+B', 'sum', 'turnover', 'volatility'.
+'change X', 'class crypto', 'cluster A+B', 'sum', 'turnover', 'volatility', 'cardinality', 'minimum trade'.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,8 @@ class Limits:
     `turnover` is half the sum of changes, cash included. `volatility` is PER DECISION: the norm of
     `factor @ weights` is at most that, where factor' factor is the covariance (columns of 0 for
     assets without one). `risk_aversion` and `risk_budgets` (shares of the risk by class; none: equal) are no
-    limits, but allocators read them here.
+    limits, but allocators read them here. At most `cardinality` assets are held, and no trade is smaller than
+    `minimum_trade`, a share of net asset value, unless it sells all there is.
     """
 
     symbols: tuple[str, ...]
@@ -45,6 +46,8 @@ class Limits:
     factor: np.ndarray
     risk_aversion: float
     risk_budgets: Mapping[str, float] = field(default_factory=dict)
+    cardinality: int | None = None
+    minimum_trade: float = 0.0
 
     @property
     def total(self) -> Group:
@@ -102,6 +105,8 @@ def build(
         volatility=None if annual is None else annual / float(np.sqrt(decisions_per_year)),
         factor=_factor(covariance, measured),
         risk_aversion=wanted.risk_aversion,
+        cardinality=bounds.cardinality,
+        minimum_trade=bounds.minimum_trade,
         risk_budgets={str(name): share for name, share in sorted(wanted.risk_budgets.items())},
     )
 

@@ -85,7 +85,13 @@ class Cluster(Strict):
 
 
 class Limits(Strict):
-    """What final weights obey. `change` and `turnover` are per rebalance, `volatility` is annual."""
+    """What final weights obey. `change` and `turnover` are per rebalance, `volatility` is annual.
+
+    `cardinality` is how many assets may be held; `minimum_trade` the least share of value that is traded;
+    `cost_aversion` weighs the cost of a trade against the distance from what is wanted; `left_out` says what
+    becomes of an asset whose data are bad: it is held as it is, or sold. A policy landed before there were
+    any of them has none.
+    """
 
     asset: Annotated[float, Field(gt=0, le=1)]
     asset_classes: dict[AssetClass, Share]
@@ -93,6 +99,10 @@ class Limits(Strict):
     change: Annotated[float, Field(gt=0, le=1)]
     turnover: Annotated[float, Field(gt=0, le=1)] | None
     volatility: Positive | None
+    cardinality: Count | None = None
+    minimum_trade: Share = 0.0
+    cost_aversion: Annotated[float, Field(ge=0)] = 0.0
+    left_out: Literal["previous", "zero"] = "previous"
 
 
 class Stops(Strict):

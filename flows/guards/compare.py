@@ -71,6 +71,7 @@ KEYS = (
     *(
         "condition",
         "stage",
+        "limit_name",
         "symbol",
         "currency",
         "venue",

@@ -101,9 +101,7 @@ def decide(seed, allocator) -> tuple[Answer, list[str], np.ndarray]:
     risk = risk_of(returns, ESTIMATORS[policy.covariance].estimate, now)
     limits = bounds_of.build(policy, now.symbols, now.classes, returns, risk.covariance, risk.measured, 261.0)
     said = answer(now, risk, limits, policy, ALLOCATORS[allocator])
-    allowed = project(
-        smoothed(said.raw, now.previous, policy), now.previous, limits, now.excluded, now.barred
-    )
+    allowed = project(smoothed(said.raw, now, policy), now.previous, limits, now.excluded, now.barred)
     return said, broken(allowed.weights, now, limits, allowed.forced), allowed.weights
 
 

@@ -1,16 +1,16 @@
 """What each limit costs: how far it holds the weights from where they were wanted.
 
 A projection has the least half squared distance to its target; the price of a limit is by how much that would
-fall if the limit were one larger, so it is in units of weight. Prices are read off the answer itself: at it,
-the way to the target is a sum of the gradients of the limits that hold it, each times its price
-(Karush-Kuhn-Tucker). Where several sums do, any of them is a right answer, and the same bits come out each
-time.
+fall if the limit alone were one larger, so it is in units of weight. Prices are read off the answer itself: at
+it, the way to the target is a sum of the gradients of the limits that hold it, each times its price
+(Karush-Kuhn-Tucker). Where several sums do, since limits hold the same weights twice, the price is the least
+that any of them gives: what the one limit is worth while the others stand.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import linprog, nnls
 
 from python_steps.least_distance import Region, turnover, volatility
 
@@ -69,9 +69,22 @@ def _turnover_rows(weights: np.ndarray, region: Region) -> list[np.ndarray]:
 def _shared(pull: np.ndarray, names: Sequence[str | None], rows: Sequence[np.ndarray]) -> dict[str, float]:
     if not rows:
         return {}
-    multipliers, _ = nnls(np.array(rows, dtype=float).T, pull)
+    matrix = np.array(rows, dtype=float).T
+    multipliers, _ = nnls(matrix, pull)
+    if np.linalg.matrix_rank(matrix) < len(names):
+        multipliers = _least(matrix, matrix @ multipliers, multipliers)
     found: dict[str, float] = {}
     for name, price in zip(names, multipliers.tolist(), strict=True):
         if name is not None and price > PRICED:
             found[name] = found.get(name, 0.0) + price
     return found
+
+
+def _least(matrix: np.ndarray, pull: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
+    """For each column the least multiplier that still lets the columns sum to the pull."""
+    least = multipliers.copy()
+    for at in np.flatnonzero(multipliers > PRICED):
+        answer = linprog(np.arange(len(least)) == at, A_eq=matrix, b_eq=pull, method="highs")
+        if answer.success:
+            least[at] = answer.x[at]
+    return least

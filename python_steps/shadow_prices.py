@@ -1,8 +1,8 @@
 """What each limit costs: how far it holds the weights from where they were wanted.
 
 A projection has the least half squared distance to its target; the price of a limit is by how much that would
-fall if the limit alone were one larger, so it is in units of weight. Prices are read off the answer itself: at
-it, the way to the target is a sum of the gradients of the limits that hold it, each times its price
+fall if the limit alone were one larger, so it is in units of weight. Prices are read off the answer itself:
+at it, the way to the target is a sum of the gradients of the limits that hold it, each times its price
 (Karush-Kuhn-Tucker). Where several sums do, since limits hold the same weights twice, the price is the least
 that any of them gives: what the one limit is worth while the others stand.
 """

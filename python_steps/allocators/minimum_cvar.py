@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from python_steps.allocators import _convex, risk_based
+from python_steps.covariances import DAYS
 from python_steps.limits import Limits
 
 NAME = "minimum_cvar"
@@ -24,22 +25,26 @@ def allocate(
     they allow. Means are those of the scenarios. Raises RuntimeError when no solver gives such an answer.
     Source: Rockafellar and Uryasev 2000, Optimization of conditional value-at-risk.
     """
-    return risk_based(
-        views,
-        covariance,
-        lambda _, symbols: least_shortfall(scenarios[symbols].to_numpy(float), limits.of(symbols)),
-    )
+
+    def weigh(block: np.ndarray, symbols: list[str]) -> np.ndarray:
+        unit = float(np.sqrt(DAYS * np.trace(block) / len(block)))
+        return least_shortfall(scenarios[symbols].to_numpy(float), limits.of(symbols), unit)
+
+    return risk_based(views, covariance, weigh)
 
 
-def least_shortfall(scenarios: np.ndarray, limits: Limits) -> np.ndarray:
-    """Weights from S x N returns and the limits of the N assets; zeros where they let nothing in."""
+def least_shortfall(scenarios: np.ndarray, limits: Limits, unit: float) -> np.ndarray:
+    """Weights from S x N returns and the limits of the N assets; zeros where they let nothing in.
+
+    `unit` is about the deviation of a return: the problem is solved in it, for the solver.
+    """
     compiled = _compiled(_convex.shape_of(limits, is_risk_based=True), len(scenarios))
     total = _convex.budget(limits)
     if total <= 0:
         return np.zeros(scenarios.shape[1])
     _convex.fill_bounds(compiled.parameters, limits)
     compiled.parameters["budget"].value = total
-    compiled.parameters["returns"].value = scenarios / max(float(scenarios.std()), np.finfo(float).tiny)
+    compiled.parameters["returns"].value = scenarios / unit
     return _convex.solved(compiled, NAME, lambda found: _convex.invested_excess(found, limits, total))
 
 

@@ -52,7 +52,7 @@ def cluster_count(distance: np.ndarray, tree: np.ndarray) -> int:
     dispersion = np.array(
         [_dispersion(distance, cut_tree(tree, count).ravel()) for count in range(1, most + 1)]
     )
-    return int(np.argmax(np.diff(dispersion, 2))) + 2
+    return int(np.argmax(dispersion[2:] - 2 * dispersion[1:-1] + dispersion[:-2])) + 2
 
 
 def _dispersion(distance: np.ndarray, labels: np.ndarray) -> float:

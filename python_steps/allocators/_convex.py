@@ -82,7 +82,7 @@ def fill_bounds(parameters: dict[str, Any], limits: Limits) -> None:
 
 
 def budget(limits: Limits) -> float:
-    """What risk-based weights sum to: 1, or nearly as much as bounds and groups let in."""
+    """What risk-based weights sum to: the limit on their sum, or nearly what bounds and groups let in."""
     groups = [group for group in limits.groups if group.name != limits.total.name]
     most = float(limits.upper.sum())
     if groups:
@@ -90,7 +90,7 @@ def budget(limits: Limits) -> float:
         bounds = np.array([group.limit for group in groups])
         sides = np.column_stack([np.zeros(len(limits.upper)), limits.upper])
         most = -float(linprog(-np.ones(len(limits.upper)), rows, bounds, bounds=sides, method="highs").fun)
-    return min(1.0, most * (1.0 - INSIDE))
+    return min(limits.total.limit, most * (1.0 - INSIDE))
 
 
 def root_of(covariance: np.ndarray) -> np.ndarray:

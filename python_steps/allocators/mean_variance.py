@@ -44,13 +44,13 @@ def _fill(
     parameters = compiled.parameters
     _convex.fill_bounds(parameters, limits)
     parameters["view"].value = rows["shrunk_view"].to_numpy(float) / scale
-    parameters["root"].value = _convex.root_of(matrix) * np.sqrt(limits.risk_aversion / 2 / scale)
+    _convex.fill_root(parameters["root"], _convex.root_of(matrix) * np.sqrt(limits.risk_aversion / 2 / scale))
     parameters["cost"].value = rows["cost_rate"].to_numpy(float) / HOLDING / scale
     parameters["previous"].value = previous
     if limits.turnover is not None:
         parameters["turnover"].value = limits.turnover
     if limits.volatility is not None:
-        parameters["factor"].value = _convex.square_root(limits.factor) / limits.volatility
+        _convex.fill_root(parameters["factor"], _convex.square_root(limits.factor) / limits.volatility)
 
 
 @lru_cache(maxsize=128)
@@ -62,7 +62,7 @@ def _compiled(shape: _convex.Shape) -> _convex.Compiled:
     parameters, rules = _convex.bounded(weights, shape)
     parameters |= {
         "view": cp.Parameter(size),
-        "root": cp.Parameter((size, size)),
+        "root": _convex.root_parameter(size),
         "cost": cp.Parameter(size, nonneg=True),
         "previous": cp.Parameter(size),
     }
@@ -76,7 +76,7 @@ def _compiled(shape: _convex.Shape) -> _convex.Compiled:
         constraints += sides
         rules["turnover"] = sides
     if shape.has_volatility:
-        parameters["factor"] = cp.Parameter((size, size))
+        parameters["factor"] = _convex.root_parameter(size)
         rules["volatility"] = cp.norm(parameters["factor"] @ weights) <= 1
         constraints.append(rules["volatility"])
     problem = cp.Problem(cp.Maximize(reward - variance - trading), constraints)

@@ -31,7 +31,7 @@ def least_variance(covariance: np.ndarray, limits: Limits) -> np.ndarray:
     _convex.fill_bounds(compiled.parameters, limits)
     compiled.parameters["budget"].value = total
     mean = float(np.trace(covariance)) / len(covariance)
-    compiled.parameters["root"].value = _convex.root_of(covariance / mean)
+    _convex.fill_root(compiled.parameters["root"], _convex.root_of(covariance / mean))
     return _convex.solved(compiled, NAME, lambda found: _convex.invested_excess(found, limits, total))
 
 
@@ -41,7 +41,7 @@ def _compiled(shape: _convex.Shape) -> _convex.Compiled:
 
     weights = cp.Variable(shape.size)
     parameters, rules = _convex.bounded(weights, shape)
-    parameters |= {"root": cp.Parameter((shape.size, shape.size)), "budget": cp.Parameter(nonneg=True)}
+    parameters |= {"root": _convex.root_parameter(shape.size), "budget": cp.Parameter(nonneg=True)}
     constraints = [cp.sum(weights) == parameters["budget"], *rules.values()]
     problem = cp.Problem(cp.Minimize(cp.sum_squares(parameters["root"] @ weights)), constraints)
     return _convex.Compiled(problem, weights, parameters, rules)

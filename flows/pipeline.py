@@ -18,6 +18,7 @@ from python_steps.policy import Policy
 if TYPE_CHECKING:
     import duckdb
 
+    from python_steps.allocation_inputs import AllocationInputs
     from python_steps.learn_forecasts import Learner
 
 LEARNED = ("forecasts", "fitted_models", "feature_importances", "tuning_trials", "cpcv_metrics", "regimes")
@@ -40,6 +41,8 @@ ALLOCATED = (
     "allocation_log",
     "stop_conditions",
     "ablated_weights",
+    "constraint_prices",
+    "risk_contributions",
 )
 MEASURED = ("metric_intervals",)
 OF_WINDOWS = {
@@ -310,31 +313,40 @@ def chosen(strategies: pd.DataFrame, policy: Policy) -> pd.DataFrame:
 def allocate(run: Run, decisions: pd.DataFrame) -> None:
     """Decide what to hold, decision by decision."""
     from python_steps.allocate_exposures import allocate as decide
+
+    with _connected(run) as con:
+        inputs, per_year = allocation_inputs(con, run, decisions)
+        for table, rows in decide(inputs, run.policy, run.portfolio, run.run_id, per_year).items():
+            warehouse.write(con, f"steps.{table}", rows)
+
+
+def allocation_inputs(
+    con: "duckdb.DuckDBPyConnection", run: Run, decisions: pd.DataFrame
+) -> tuple["AllocationInputs", float]:
+    """What the walk over these decisions reads, and how many decisions its clock has a year."""
     from python_steps.allocation_inputs import AllocationInputs
 
     clock, portfolio = run.policy.clock, run.portfolio
-    with _connected(run) as con:
-        read = _reader(con)
-        per_year = float(read("clocks", lambda t: t.clock == clock)["decisions_per_year"].iloc[0])
-        inputs = AllocationInputs(
-            decisions=decisions,
-            assets=read("assets").rename(columns={"membership_known_at": "known_at"}),
-            marks=read("marks", lambda t: t.clock == clock),
-            decision_returns=read("decision_returns", lambda t: t.clock == clock),
-            order_fills=read("order_fills", lambda t: t.clock == clock),
-            data_quality=read("data_quality", lambda t: t.portfolio == portfolio),
-            market_conditions=read("market_conditions", lambda t: t.portfolio == portfolio),
-            expected_returns=read("expected_returns", lambda t: t.portfolio == portfolio),
-            regimes=read("regimes", lambda t: (t.clock == clock) & (t.detector == run.policy.detector)),
-            confidences=read("confidences", lambda t: t.portfolio == portfolio),
-            late_actions=read("late_actions"),
-            market_impacts=read("market_impacts", lambda t: t.clock == clock),
-            resets=read("raw.resets", lambda t: t.portfolio == portfolio),
-            past={name: read(f"steps.{name}", lambda t: t.portfolio == portfolio) for name in ALLOCATED},
-            holdings=run.holdings,
-        )
-        for table, rows in decide(inputs, run.policy, portfolio, run.run_id, per_year).items():
-            warehouse.write(con, f"steps.{table}", rows)
+    read = _reader(con)
+    per_year = float(read("clocks", lambda t: t.clock == clock)["decisions_per_year"].iloc[0])
+    inputs = AllocationInputs(
+        decisions=decisions,
+        assets=read("assets").rename(columns={"membership_known_at": "known_at"}),
+        marks=read("marks", lambda t: t.clock == clock),
+        decision_returns=read("decision_returns", lambda t: t.clock == clock),
+        order_fills=read("order_fills", lambda t: t.clock == clock),
+        data_quality=read("data_quality", lambda t: t.portfolio == portfolio),
+        market_conditions=read("market_conditions", lambda t: t.portfolio == portfolio),
+        expected_returns=read("expected_returns", lambda t: t.portfolio == portfolio),
+        regimes=read("regimes", lambda t: (t.clock == clock) & (t.detector == run.policy.detector)),
+        confidences=read("confidences", lambda t: t.portfolio == portfolio),
+        late_actions=read("late_actions"),
+        market_impacts=read("market_impacts", lambda t: t.clock == clock),
+        resets=read("raw.resets", lambda t: t.portfolio == portfolio),
+        past={name: read(f"steps.{name}", lambda t: t.portfolio == portfolio) for name in ALLOCATED},
+        holdings=run.holdings,
+    )
+    return inputs, per_year
 
 
 def bootstrap(run: Run) -> int:

@@ -41,10 +41,11 @@ from python_steps.allocation_inputs import (
 from python_steps.allocation_rows import Decided, Rows
 from python_steps.allocation_state import State, resumed
 from python_steps.book import CASH, Book, Settlement
+from python_steps.conflicts import in_words, smallest
 from python_steps.errors import InputError
-from python_steps.least_distance import turnover, volatility
+from python_steps.least_distance import contributions, turnover, volatility
 from python_steps.policy import Policy
-from python_steps.projection import project
+from python_steps.projection import prices_of, project
 from python_steps.stops import Reset, stopped
 
 PATIENCE = 5  # decisions in a row that an asset may be left out before it is sold
@@ -84,7 +85,7 @@ class World:
 def allocate(
     inputs: AllocationInputs, policy: Policy, portfolio: str, run_id: str, decisions_per_year: float
 ) -> dict[str, pd.DataFrame]:
-    """Rows of the five tables that allocation_rows.py names, keyed by them.
+    """Rows of the seven tables that allocation_rows.py names, keyed by them.
 
     One set of rows for each of `inputs.decisions`, in the columns of sources.yml; nothing of `past` is
     repeated. Raises plugins.UnknownPlugin for an allocator or covariance that no file has, ValueError
@@ -93,7 +94,7 @@ def allocate(
     world = _world(inputs, policy, portfolio, decisions_per_year)
     past = {name: of(table, portfolio=portfolio) for name, table in inputs.past.items()}
     state = resumed(past, world.orders.fills, late_by_symbol(inputs.late_actions), policy.stops)
-    rows = Rows(portfolio, run_id, policy.allocator)
+    rows = Rows(portfolio, run_id, policy.allocator, world.allocator.VARIANT)
     for decision in _decisions(of(inputs.decisions, portfolio=portfolio), state):
         rows.add(_decide(decision, world, state))
     return rows.tables()
@@ -175,10 +176,13 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
     bounds = _bounds(now, returns, risk, regime, world)
     said = answer(now, risk, bounds, wanted, world.allocator) if book.is_sound() else no_value(now)
     ablated = _without_views(now, returns, risk, bounds, regime, world)
-    mixed = smoothed(said.raw, now.previous, wanted)
+    mixed = smoothed(said.raw, now, wanted)
     allowed = project(mixed, now.previous, bounds, now.excluded, now.barred)
     final = stopped(allowed.weights, now.previous, verdicts, wanted.stops, bounds)
     state.stops.fallbacks.append(said.status == "fallback")
+    conflict = (
+        smallest(allowed.weights, now.previous, bounds, now.excluded, now.barred) if allowed.forced else ()
+    )
     targets = book.units_for(dict(zip(now.symbols, final.tolist(), strict=True)))
     book.order(decision.at, targets)
     return Decided(
@@ -195,10 +199,13 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
         value=book.value,
         status=said.status,
         fallback_mode=said.fallback_mode,
-        reason=said.reason + unmeasured(final, now, risk),
+        reason=said.reason + unmeasured(final, now, risk) + in_words(conflict),
         binding=allowed.binding,
         conflicts=tuple(dict.fromkeys((*said.conflicts, *allowed.forced))),
+        conflict_set=tuple(rule.text for rule in conflict),
+        prices={**said.prices, "projected": prices_of(mixed, allowed, bounds)},
         risk=volatility(final, bounds.factor),
+        contributions=contributions(final, bounds.factor),
         decisions_per_year=world.decisions_per_year,
         turnover=turnover(final, now.previous),
         settlement=settled,
@@ -293,6 +300,7 @@ def _situation(decision: Decision, world: World, state: State, rates: dict[str, 
     }
     state.excluded_for = waited
     previous = np.array([book.weight(symbol) for symbol in symbols], dtype=float)
+    patience = PATIENCE if world.policy.limits.left_out == "previous" else 1
     dearest = max(rates.values(), default=0.0)
     view, error, shrunk = (
         np.array([_view(views.get(symbol)) for symbol in symbols], dtype=float).reshape(-1, 3).T
@@ -308,7 +316,7 @@ def _situation(decision: Decision, world: World, state: State, rates: dict[str, 
         cost_rate=np.array([rates.get(symbol, dearest) for symbol in symbols], dtype=float),
         excluded=np.array(excluded, dtype=bool),
         barred=np.array(
-            [symbol not in members or waited.get(symbol, 0) >= PATIENCE for symbol in symbols], bool
+            [symbol not in members or waited.get(symbol, 0) >= patience for symbol in symbols], bool
         ),
         confidence=_number(world.confidences.get(decision.at)) or 0.0,
     )

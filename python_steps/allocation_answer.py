@@ -1,6 +1,6 @@
 """One decision's answer: the allocator's where it can be had, else cash or a fallback, with the reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import NamedTuple
@@ -8,11 +8,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from python_steps import covariances
-from python_steps.allocators import believed
+from python_steps import covariances, shadow_prices
+from python_steps.allocators import ask, believed
+from python_steps.least_distance import closest
 from python_steps.limits import Limits
 from python_steps.policy import Policy
-from python_steps.projection import nearest, with_room
+from python_steps.projection import nearest, raw_region, with_room
+from python_steps.scenarios import draw
 
 NO_VALUE = "cash, because net asset value is not finite and above 0"
 SLACK = 1e-6  # what an allocator's weights may miss 0 and a sum of 1 by before they are refused
@@ -21,15 +23,23 @@ Estimator = Callable[[np.ndarray], np.ndarray]
 
 
 class Risk(NamedTuple):
-    """Covariance per decision over the assets that `measured` masks, or why there is none."""
+    """Covariance per decision over the assets that `measured` masks, or why there is none.
+
+    `returns` are the last simple returns per decision of all assets (T x N, NaN where unknown).
+    """
 
     measured: np.ndarray
     covariance: np.ndarray
     problem: str | None
+    returns: np.ndarray
 
 
 class Answer(NamedTuple):
-    """What the allocator said, stage by stage, in the order of the symbols."""
+    """What the allocator said, stage by stage, in the order of the symbols.
+
+    `prices` are shadow prices by stage and name of limit: of the allocator's own problem, in what it
+    maximises per decision, and of the raw weights, in weight (shadow_prices.py).
+    """
 
     risk_based: np.ndarray
     views: np.ndarray
@@ -38,6 +48,7 @@ class Answer(NamedTuple):
     fallback_mode: str | None
     reason: str
     conflicts: tuple[str, ...] = ()
+    prices: Mapping[str, Mapping[str, float]] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +72,15 @@ def risk_of(returns: np.ndarray, estimate: Estimator, situation: Situation) -> R
     """The covariance, unless nothing is held and no view asks for one."""
     nothing = np.zeros(len(situation.symbols), dtype=bool)
     if not (situation.shrunk > 0).any() and not situation.previous.any():
-        return Risk(nothing, np.empty((0, 0)), None)
+        return Risk(nothing, np.empty((0, 0)), None, returns)
     try:
         measured, matrix = covariances.covariance(returns, estimate)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-        return Risk(nothing, np.empty((0, 0)), f"the covariance could not be estimated ({error})")
+        problem = f"the covariance could not be estimated ({error})"
+        return Risk(nothing, np.empty((0, 0)), problem, returns)
     if not np.isfinite(matrix).all():
-        return Risk(nothing, np.empty((0, 0)), "the covariance is not finite")
-    return Risk(measured, matrix, None)
+        return Risk(nothing, np.empty((0, 0)), "the covariance is not finite", returns)
+    return Risk(measured, matrix, None, returns)
 
 
 def answer(situation: Situation, risk: Risk, bounds: Limits, policy: Policy, allocator: ModuleType) -> Answer:
@@ -113,25 +125,58 @@ def _solved(
         },
         index=pd.Index(symbols, dtype=object),
     )[open_to]
-    of_measured = open_to[risk.measured]
-    matrix = pd.DataFrame(risk.covariance[np.ix_(of_measured, of_measured)], table.index, table.index)
-    said = allocator.allocate(table, matrix, roomy).reindex(table.index).to_numpy(dtype=float)
-    if not np.isfinite(said).all() or said.min() < -SLACK or said.sum() > 1 + SLACK:
+    said = _asked(table, risk, open_to, roomy, policy, allocator)
+    prices = said.attrs.get("prices", {})
+    values = said.to_numpy(dtype=float)
+    if not np.isfinite(values).all() or values.min() < -SLACK or values.sum() > 1 + SLACK:
         raise RuntimeError(f"{policy.allocator} gave weights not finite, below 0, or above 1 in sum")
     weights = np.zeros(len(symbols))
-    weights[open_to] = np.maximum(said, 0.0)
+    weights[open_to] = np.maximum(values, 0.0)
     risk_based = weights.copy()
     if getattr(allocator, "IS_RISK_BASED", False):
         share = believed(table).to_numpy()
         risk_based[open_to] = np.divide(weights[open_to], share, out=np.zeros(len(share)), where=share > 0)
-    raw = nearest(weights, roomy, np.where(weights > 0, roomy.upper, 0.0), situation.previous)
+    region = raw_region(roomy, np.where(weights > 0, roomy.upper, 0.0), situation.previous)
+    raw = closest(weights, region)
+    named = [
+        f"asset {symbol}" if bound > 0 else None for symbol, bound in zip(symbols, region.upper, strict=True)
+    ]
+    groups = [group.name for group in roomy.groups]
+    of_raw = shadow_prices.prices(weights, raw, region, groups, [None] * len(symbols), named)
     conflicts = ("turnover",) if roomy.turnover != bounds.turnover else ()
     positive = int((situation.shrunk > 0).sum())
     reason = f"{int((weights > 0).sum())} of {len(symbols)} assets taken, {positive} views above zero"
     if policy.scale_by_confidence:
         raw = raw * min(1.0, max(0.0, situation.confidence))
         reason += ", scaled by confidence"
-    return Answer(risk_based, weights, raw, "solved", None, reason, conflicts)
+    priced = {"allocator": prices, "raw": of_raw}
+    return Answer(risk_based, weights, raw, "solved", None, reason, conflicts, priced)
+
+
+def _asked(
+    table: pd.DataFrame,
+    risk: Risk,
+    open_to: np.ndarray,
+    roomy: Limits,
+    policy: Policy,
+    allocator: ModuleType,
+) -> pd.Series:
+    """The allocator's weights of the assets in the table; once more, of its largest, if it takes too many."""
+    of_measured = open_to[risk.measured]
+    matrix = pd.DataFrame(risk.covariance[np.ix_(of_measured, of_measured)], table.index, table.index)
+
+    def scenarios() -> pd.DataFrame:
+        return pd.DataFrame(draw(risk.returns[:, open_to], policy.seed), columns=table.index)
+
+    said = ask(allocator, table, matrix, roomy, scenarios).reindex(table.index)
+    most = policy.limits.cardinality
+    if most is None or int((said > 0).sum()) <= most:
+        return said
+    largest = sorted(said.sort_values(ascending=False, kind="stable").index[:most])
+    again = ask(allocator, table.loc[largest], matrix.loc[largest, largest], roomy, scenarios)
+    found = again.reindex(table.index, fill_value=0.0)
+    found.attrs = again.attrs
+    return found
 
 
 def _fallback(situation: Situation, bounds: Limits, open_to: np.ndarray, mode: str, why: str) -> Answer:
@@ -151,9 +196,17 @@ def no_value(situation: Situation) -> Answer:
     return Answer(zeros, zeros, zeros, "fallback", "cash", NO_VALUE)
 
 
-def smoothed(raw: np.ndarray, previous: np.ndarray, wanted: Policy) -> np.ndarray:
-    """Rule 7: part of the way from the previous weights to the raw ones; dust of what is leaving is 0."""
-    mixed = wanted.smoothing * raw + (1.0 - wanted.smoothing) * previous
+def smoothed(raw: np.ndarray, situation: Situation, wanted: Policy) -> np.ndarray:
+    """Rule 7: part of the way from the previous weights to the raw ones; dust of what is leaving is 0.
+
+    With `cost_aversion` k, a change is k times its cost rate shorter, or none: the point that has the least
+    half squared distance plus k cost'|w - previous|.
+    """
+    mixed = wanted.smoothing * raw + (1.0 - wanted.smoothing) * situation.previous
+    if wanted.limits.cost_aversion > 0:
+        change = mixed - situation.previous
+        worth = np.maximum(np.abs(change) - wanted.limits.cost_aversion * situation.cost_rate, 0.0)
+        mixed = situation.previous + np.sign(change) * worth
     return np.where((mixed < wanted.dust) & (raw == 0), 0.0, mixed)
 
 

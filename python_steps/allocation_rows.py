@@ -1,7 +1,8 @@
-"""Decisions as rows of the five step tables, in the columns of sources.yml."""
+"""Decisions as rows of the seven step tables, in the columns of sources.yml."""
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,7 +25,7 @@ class Decided:
     """One decision made. Arrays and lists are in the order of `symbols`, without CASH.
 
     `stages` are weights after each of STAGES, `ablated` those of the allocator without views; `cash` is held
-    money; `risk` is volatility per decision.
+    money; `risk` is volatility per decision, and `contributions` what of it each weight brings.
     """
 
     at: int
@@ -43,7 +44,10 @@ class Decided:
     reason: str
     binding: tuple[str, ...]
     conflicts: tuple[str, ...]
+    conflict_set: tuple[str, ...]
+    prices: Mapping[str, Mapping[str, float]]
     risk: float
+    contributions: np.ndarray
     decisions_per_year: float
     turnover: float
     settlement: Settlement
@@ -60,11 +64,14 @@ class Rows:
     portfolio: str
     run_id: str
     allocator: str
+    variant: str
     exposures: Columns = field(default_factory=dict)
     waterfall: Columns = field(default_factory=dict)
     log: Columns = field(default_factory=dict)
     conditions: Columns = field(default_factory=dict)
     ablated: Columns = field(default_factory=dict)
+    prices: Columns = field(default_factory=dict)
+    contributions: Columns = field(default_factory=dict)
 
     def add(self, decided: Decided) -> None:
         """Append the rows of one decision."""
@@ -75,15 +82,20 @@ class Rows:
         weights = decided.ablated.tolist()
         names = ["without_views"] * len(weights)
         self._extend(self.ablated, decided.at, method=names, symbol=decided.symbols, weight=weights)
+        self._add_prices(decided)
+        annual = decided.contributions * math.sqrt(decided.decisions_per_year)
+        self._extend(self.contributions, decided.at, symbol=decided.symbols, contribution=annual.tolist())
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The five tables, sorted by decision and key."""
+        """The seven tables, sorted by decision and key."""
         return {
             "target_exposures": _frame(self.exposures, EXPOSURES),
             "weight_waterfall": _frame(self.waterfall, WATERFALL),
             "allocation_log": _frame(self.log, LOG),
             "stop_conditions": _frame(self.conditions, CONDITIONS),
             "ablated_weights": _frame(self.ablated, ABLATED),
+            "constraint_prices": _frame(self.prices, PRICES),
+            "risk_contributions": _frame(self.contributions, CONTRIBUTIONS),
         }
 
     def _add_exposures(self, decided: Decided) -> None:
@@ -121,11 +133,13 @@ class Rows:
     def _add_log(self, decided: Decided) -> None:
         values: dict[str, Any] = {
             "allocator": self.allocator,
+            "variant": self.variant,
             "status": decided.status,
             "fallback_mode": decided.fallback_mode,
             "reason": decided.reason,
             "binding": json.dumps(decided.binding),
             "conflicts": json.dumps(decided.conflicts),
+            "conflict_set": json.dumps(decided.conflict_set),
             "volatility": decided.risk * math.sqrt(decided.decisions_per_year),
             "var_95": VAR_95 * decided.risk,
             "es_95": ES_95 * decided.risk,
@@ -138,6 +152,20 @@ class Rows:
             "confidence": decided.confidence,
         }
         self._extend(self.log, decided.at, **{name: [value] for name, value in values.items()})
+
+    def _add_prices(self, decided: Decided) -> None:
+        rows = [
+            (stage, name, price)
+            for stage, prices in decided.prices.items()
+            for name, price in sorted(prices.items())
+        ]
+        self._extend(
+            self.prices,
+            decided.at,
+            stage=[stage for stage, _, _ in rows],
+            limit_name=[name for _, name, _ in rows],
+            price=[price for _, _, price in rows],
+        )
 
     def _add_conditions(self, decided: Decided) -> None:
         verdicts = decided.verdicts
@@ -194,12 +222,18 @@ WATERFALL = _typed(
     stage_number="int64",
 )
 ABLATED = _typed("method", "symbol", "weight", method="text", symbol="text")
+PRICES = _typed("stage", "limit_name", "price", stage="text", limit_name="text")
+CONTRIBUTIONS = _typed("symbol", "contribution", symbol="text")
 LOG = _typed(
-    *("allocator", "status", "fallback_mode", "reason", "binding", "conflicts"),
+    *("allocator", "variant", "status", "fallback_mode", "reason", "binding", "conflicts", "conflict_set"),
     *("volatility", "var_95", "es_95", "turnover", "gross_return", "cost", "net_return"),
     *("nav", "high_water_mark", "drawdown", "regime", "confidence"),
     **dict.fromkeys(
-        ("allocator", "status", "fallback_mode", "reason", "binding", "conflicts", "regime"), "text"
+        (
+            *("allocator", "variant", "status", "fallback_mode"),
+            *("reason", "binding", "conflicts", "conflict_set", "regime"),
+        ),
+        "text",
     ),
 )
 CONDITIONS = _typed(

@@ -64,6 +64,12 @@ def volatility(weights: np.ndarray, factor: np.ndarray) -> float:
     return float(np.linalg.norm(factor @ weights))
 
 
+def contributions(weights: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """What each weight adds to the volatility: they sum to it (Euler). Zeros where there is none."""
+    spread = volatility(weights, factor)
+    return weights * (factor.T @ (factor @ weights)) / spread if spread > 0 else np.zeros(len(weights))
+
+
 def closest(target: np.ndarray, region: Region) -> np.ndarray:
     """The nearest point of the region; no limit is exceeded by more than 1e-12.
 

@@ -2,11 +2,12 @@
 
 A cluster is a connected component of the graph that joins two assets whose correlation is at least
 the policy's, so an asset stands in one cluster at most. Limits are named for the log: 'asset X',
-'change X', 'class crypto', 'cluster A+B', 'sum' or 'sum in risk_off', 'turnover', 'volatility'.
+'change X', 'class crypto', 'cluster A+B', 'sum' or 'sum in risk_off', 'turnover', 'volatility',
+'cardinality', 'minimum trade'.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
@@ -31,7 +32,9 @@ class Limits:
 
     `turnover` is half the sum of changes, cash included. `volatility` is PER DECISION: the norm of
     `factor @ weights` is at most that, where factor' factor is the covariance (columns of 0 for
-    assets without one). `risk_aversion` is no limit, but optimisers read it here.
+    assets without one). `risk_aversion` and `risk_budgets` (shares of the risk by class; none: equal) are no
+    limits, but allocators read them here. At most `cardinality` assets are held, and no trade is smaller than
+    `minimum_trade`, a share of net asset value, unless it sells all there is.
     """
 
     symbols: tuple[str, ...]
@@ -45,6 +48,9 @@ class Limits:
     risk_aversion: float
     sum_limit: float = 1.0
     sum_name: str = "sum"
+    risk_budgets: Mapping[str, float] = field(default_factory=dict)
+    cardinality: int | None = None
+    minimum_trade: float = 0.0
 
     @property
     def total(self) -> Group:
@@ -107,6 +113,9 @@ def build(
         risk_aversion=wanted.risk_aversion,
         sum_limit=in_regime,
         sum_name=f"sum in {regime}" if in_regime < 1.0 else "sum",
+        cardinality=bounds.cardinality,
+        minimum_trade=bounds.minimum_trade,
+        risk_budgets={str(name): share for name, share in sorted(wanted.risk_budgets.items())},
     )
 
 

@@ -91,7 +91,11 @@ class Cluster(Strict):
 class Limits(Strict):
     """What final weights obey. `change` and `turnover` are per rebalance, `volatility` is annual.
 
-    `regimes` is the most that all risky assets together may weigh while the policy's detector says so.
+    `cardinality` is how many assets may be held; `minimum_trade` the least share of value that is traded;
+    `cost_aversion` weighs the cost of a trade against the distance from what is wanted; `left_out` says what
+    becomes of an asset whose data are bad: it is held as it is, or sold; `regimes` is the most that all risky
+    assets together may weigh while the policy's detector says so. A policy landed before there were any of
+    them has none.
     """
 
     asset: Annotated[float, Field(gt=0, le=1)]
@@ -100,7 +104,11 @@ class Limits(Strict):
     change: Annotated[float, Field(gt=0, le=1)]
     turnover: Annotated[float, Field(gt=0, le=1)] | None
     volatility: Positive | None
-    regimes: dict[Regime, Share] | None = None  # a policy landed before there were any has none
+    cardinality: Count | None = None
+    minimum_trade: Share = 0.0
+    cost_aversion: Annotated[float, Field(ge=0)] = 0.0
+    left_out: Literal["previous", "zero"] = "previous"
+    regimes: dict[Regime, Share] | None = None
 
 
 class SolverFailures(Strict):
@@ -176,6 +184,7 @@ class Policy(Strict):
     covariance: str
     allocator: str
     risk_aversion: Positive
+    risk_budgets: dict[AssetClass, Positive] = Field(default_factory=dict)  # a policy landed before has none
     smoothing: Annotated[float, Field(gt=0, le=1)]
     dust: Share
     fallback: Literal["hold_previous", "equal_weight", "cash"]

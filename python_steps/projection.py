@@ -1,4 +1,9 @@
-"""Rule 7: the final weights are the point nearest to the smoothed ones that every limit allows."""
+"""Rule 7: the final weights are the point nearest to the smoothed ones that every limit allows.
+
+Two limits are not convex, and are met by stated heuristics. Cardinality: what must be held stays, and the
+largest of the smoothed weights fill the places left; the others are sold. Minimum trade: a trade that comes
+out smaller is not made, and the others are projected anew, until none is; what is sold wholly may be small.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -6,19 +11,29 @@ import numpy as np
 
 from python_steps.least_distance import NotSolved, Region, closest, turnover, volatility
 from python_steps.limits import Group, Limits
+from python_steps.shadow_prices import prices
 
 TIGHT = 1e-9
 ROUNDING = 1e-12
+CARDINALITY = "cardinality"
+MINIMUM_TRADE = "minimum trade"
 ROOM = 1e-6  # what raw turnover is raised by beyond its least, so that the region has an inside
 
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Weights by symbol of the limits, names of limits that gave way, and of those that hold them."""
+    """Weights by symbol of the limits, names of limits that gave way, and of those that hold them.
+
+    `region` is what the weights are the nearest point of; `below` and `above` name its bounds by symbol,
+    where a limit makes them.
+    """
 
     weights: np.ndarray
     forced: tuple[str, ...]
     binding: tuple[str, ...]
+    region: Region
+    below: tuple[str | None, ...]
+    above: tuple[str | None, ...]
 
 
 def project(
@@ -30,15 +45,19 @@ def project(
     `previous` is not below 0. `frozen` assets are neither bought nor sold; `barred` ones are sold.
     Forced names: 'change X' for an asset that must fall by more than the change limit, 'asset X' for
     a frozen one above its cap, and each group, turnover or volatility limit that cannot be met.
+    'cardinality' is forced where more assets must be held, 'minimum trade' where a small trade must be made.
     Should no answer be verified, the lower bounds are the answer, which sell what the change limit
     lets go, and 'projection' is forced. Raises ValueError for weights that are not finite.
     """
     if not (np.isfinite(smoothed).all() and np.isfinite(previous).all()):
         raise ValueError("projection: smoothed and previous weights must be finite")
-    if not limits.symbols:
-        return Projection(np.empty(0), (), ())
     lower, upper, forced = _bounds(previous, limits, frozen, barred)
     lower, forced = _relieved(lower, limits, forced)
+    below, above = _names(previous, limits, frozen, barred)
+    if limits.cardinality is not None:
+        left_out, forced = _left_out(smoothed, lower, limits.cardinality, forced)
+        upper = np.where(left_out, 0.0, upper)
+        above = [CARDINALITY if out else name for out, name in zip(left_out, above, strict=True)]
     region = Region(
         lower,
         upper,
@@ -51,11 +70,39 @@ def project(
         anchor=lower,
     )
     forced = [*forced, *_raised(limits, region)]
+    if not limits.symbols:
+        return Projection(np.empty(0), (), (), region, (), ())
     try:
         weights = closest(smoothed, region)
+        if limits.minimum_trade > 0:
+            weights, region, kept = _traded(weights, smoothed, region, limits.minimum_trade, barred)
+            below, above = (
+                [MINIMUM_TRADE if is_kept else name for is_kept, name in zip(kept, names, strict=True)]
+                for names in (below, above)
+            )
     except NotSolved:
         weights, forced = lower, [*forced, "projection"]
-    return Projection(weights, tuple(dict.fromkeys(forced)), _binding(weights, region, limits, barred))
+    if limits.minimum_trade > 0 and _too_small(weights, previous, limits.minimum_trade, barred).any():
+        forced = [*forced, MINIMUM_TRADE]
+    return Projection(
+        weights,
+        tuple(dict.fromkeys(forced)),
+        _binding(weights, region, limits, barred),
+        region,
+        tuple(below),
+        tuple(above),
+    )
+
+
+def prices_of(smoothed: np.ndarray, answer: Projection, limits: Limits) -> dict[str, float]:
+    """Shadow price of each limit that holds the projected weights, by name (shadow_prices.py).
+
+    None where the lower bounds were the answer for want of a better one.
+    """
+    if "projection" in answer.forced:
+        return {}
+    groups = [group.name for group in limits.groups]
+    return prices(smoothed, answer.weights, answer.region, groups, answer.below, answer.above)
 
 
 def nearest(target: np.ndarray, limits: Limits, upper: np.ndarray, previous: np.ndarray) -> np.ndarray:
@@ -65,12 +112,17 @@ def nearest(target: np.ndarray, limits: Limits, upper: np.ndarray, previous: np.
     Where `limits.turnover` is given, `previous` itself must be able to meet the limits within it: see
     `with_room`. Raises NotSolved when no answer could be verified.
     """
-    anchor = np.zeros(len(target))
+    return closest(target, raw_region(limits, upper, previous))
+
+
+def raw_region(limits: Limits, upper: np.ndarray, previous: np.ndarray) -> Region:
+    """Every limit but change; see `nearest`."""
+    anchor = np.zeros(len(upper))
     if limits.turnover is not None:
         upper = limits.upper  # what is held may take several rebalances to leave
         anchor = _settled(previous, limits)
-    region = Region(
-        np.zeros(len(target)),
+    return Region(
+        np.zeros(len(upper)),
         upper,
         np.array([group.members for group in limits.groups], dtype=float),
         np.array([group.limit for group in limits.groups]),
@@ -80,7 +132,6 @@ def nearest(target: np.ndarray, limits: Limits, upper: np.ndarray, previous: np.
         limits.volatility,
         anchor,
     )
-    return closest(target, region)
 
 
 def with_room(limits: Limits, previous: np.ndarray) -> Limits:
@@ -101,6 +152,70 @@ def shed(lower: np.ndarray, limit: float) -> np.ndarray:
     level = cut[above[-1]] if len(above) else ordered[0]
     lowered: np.ndarray = np.maximum(lower - level, 0.0)
     return lowered
+
+
+def _names(
+    previous: np.ndarray, limits: Limits, frozen: np.ndarray, barred: np.ndarray
+) -> tuple[list[str | None], list[str | None]]:
+    """What makes the lower and the upper bound of each asset; a lower bound of 0 is no limit."""
+    below: list[str | None] = []
+    above: list[str | None] = []
+    for at, symbol in enumerate(limits.symbols):
+        if barred[at] or frozen[at]:
+            below.append(None if barred[at] else f"left out {symbol}")
+            above.append(f"leaving {symbol}" if barred[at] else f"left out {symbol}")
+            continue
+        below.append(f"change {symbol}" if previous[at] > limits.change else None)
+        is_capped = limits.upper[at] <= previous[at] + limits.change
+        above.append(f"asset {symbol}" if is_capped else f"change {symbol}")
+    return below, above
+
+
+def _left_out(
+    smoothed: np.ndarray, lower: np.ndarray, most: int, forced: list[str]
+) -> tuple[np.ndarray, list[str]]:
+    """Mask of what finds no place among so many assets; what must be held has one, and then the largest."""
+    must = lower > 0
+    places = max(most, int(must.sum()))
+    order = np.lexsort((np.arange(len(smoothed)), -smoothed, ~must))
+    left_out = np.ones(len(smoothed), dtype=bool)
+    left_out[order[:places]] = False
+    return left_out, [*forced, CARDINALITY] if places > most else forced
+
+
+def _traded(
+    weights: np.ndarray, target: np.ndarray, region: Region, least: float, barred: np.ndarray
+) -> tuple[np.ndarray, Region, np.ndarray]:
+    """The weights without trades smaller than `least`, the region they lie in, and what is held for it.
+
+    A trade stays small where the asset cannot be held as it is without breaking another limit.
+    """
+    kept = np.zeros(len(weights), dtype=bool)
+    while True:
+        small = _too_small(weights, region.previous, least, barred) & ~kept
+        small &= (region.lower <= region.previous) & (region.previous <= region.upper)
+        if not small.any():
+            return weights, region, kept
+        lower, upper = (np.where(small, region.previous, side) for side in (region.lower, region.upper))
+        held = replace(region, lower=lower, upper=upper, anchor=lower)
+        if not _has(held, lower):
+            return weights, region, kept
+        weights, region, kept = closest(target, held), held, kept | small
+
+
+def _too_small(weights: np.ndarray, previous: np.ndarray, least: float, barred: np.ndarray) -> np.ndarray:
+    trade = np.abs(weights - previous)
+    mask: np.ndarray = (trade > ROUNDING) & (trade < least - ROUNDING) & (weights > 0) & ~barred
+    return mask
+
+
+def _has(region: Region, weights: np.ndarray) -> bool:
+    """Whether weights inside the bounds obey the other limits of the region."""
+    return bool(
+        (region.matrix @ weights <= region.limits + ROUNDING).all()
+        and (region.turnover is None or turnover(weights, region.previous) <= region.turnover + ROUNDING)
+        and (region.volatility is None or volatility(weights, region.factor) <= region.volatility + ROUNDING)
+    )
 
 
 def _bounds(

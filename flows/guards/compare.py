@@ -72,6 +72,7 @@ KEYS = (
     *(
         "condition",
         "stage",
+        "limit_name",
         "symbol",
         "currency",
         "venue",

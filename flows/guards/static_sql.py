@@ -95,6 +95,8 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "steps.allocation_log",
             "steps.stop_conditions",
             "steps.ablated_weights",
+            "steps.constraint_prices",
+            "steps.risk_contributions",
         ),
     ),
 }

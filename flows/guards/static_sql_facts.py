@@ -47,7 +47,8 @@ DECIDED = {
     "steps.expected_returns", "steps.confidences", "steps.target_exposures", "steps.weight_waterfall",
     "steps.allocation_log", "steps.stop_conditions", "steps.reality_checks", "steps.forecast_reliability",
     "steps.ensemble_exposures", "steps.ensemble_weights",
-    "steps.weighting_regrets", "steps.ablated_weights",
+    "steps.weighting_regrets", "steps.ablated_weights", "steps.constraint_prices",
+    "steps.risk_contributions",
 }  # fmt: skip
 
 # What one column of a row tells of another: the later, and the earlier. Tests on the rows hold each of them.

@@ -6,6 +6,7 @@ from python_steps.allocators import believed
 from python_steps.limits import Limits
 
 IS_RISK_BASED = True
+VARIANT = "1/n over the assets with a view above 0"
 
 
 def allocate(views: pd.DataFrame, covariance: pd.DataFrame, limits: Limits) -> pd.Series:

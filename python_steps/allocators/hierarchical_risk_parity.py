@@ -10,24 +10,17 @@ import pandas as pd
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import pdist
 
-from python_steps.allocators import believed
+from python_steps.allocators import risk_based
 from python_steps.covariances import correlation
 from python_steps.limits import Limits
 
 IS_RISK_BASED = True
+VARIANT = "paper 2016: single linkage, no leaf ordering, bisection of the ordered list"
 
 
 def allocate(views: pd.DataFrame, covariance: pd.DataFrame, limits: Limits) -> pd.Series:
     """h(1 - s²/v²) by symbol, h being the parity weights of the assets with a shrunk view above 0."""
-    share = believed(views).to_numpy()
-    symbols = views.index.to_numpy(dtype=object)
-    taken = np.array(sorted(np.flatnonzero(share > 0), key=lambda place: symbols[place]), dtype=int)
-    weights = np.zeros(len(symbols))
-    if len(taken):
-        places = covariance.index.get_indexer(symbols[taken])
-        parity = parity_weights(covariance.to_numpy(float)[np.ix_(places, places)])
-        weights[taken] = parity * share[taken]
-    return pd.Series(weights, index=views.index)
+    return risk_based(views, covariance, lambda block, _: parity_weights(block))
 
 
 def parity_weights(covariance: np.ndarray) -> np.ndarray:

@@ -85,7 +85,11 @@ def test_every_bound_names_a_function_that_there_is() -> None:
 def test_the_edges_through_steps_are_those_that_the_pipeline_reads() -> None:
     tree = ast.parse(modules_of()["flows/pipeline.py"])
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-    parts = {"learn": ["learn", "_learn_plan"], "weigh": ["weigh", "count_trials"], "allocate": ["allocate"]}
+    parts = {
+        "learn": ["learn", "_learn_plan"],
+        "weigh": ["weigh", "count_trials"],
+        "allocate": ["allocate", "allocation_inputs"],
+    }
     for step, (reads, _) in STEPS.items():
         nodes = (node for part in parts[step] for node in ast.walk(functions[part]))
         calls = [node for node in nodes if isinstance(node, ast.Call)]

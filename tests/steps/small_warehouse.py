@@ -308,6 +308,7 @@ def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, 
     warehouse.write(con, "steps.target_exposures", pd.DataFrame(rows))
     log = {
         "allocator": "hierarchical_risk_parity",
+        "variant": "paper 2016",
         "status": "solved",
         "fallback_mode": None,
         "reason": "solved",
@@ -315,6 +316,7 @@ def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, 
     log |= {
         "binding": '["asset AAPL"]',
         "conflicts": "[]",
+        "conflict_set": "[]",
         "volatility": 0.11,
         "var_95": 0.025,
         "es_95": 0.034,

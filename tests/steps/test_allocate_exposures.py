@@ -20,6 +20,8 @@ KEYS = {
     "weight_waterfall": ["decision_at", "symbol", "stage_number"],
     "allocation_log": ["decision_at"],
     "stop_conditions": ["decision_at", "condition"],
+    "constraint_prices": ["decision_at", "stage", "limit_name"],
+    "risk_contributions": ["decision_at", "symbol"],
 }
 COSTS = {"crypto": 0.0015, "equity": 0.0006, "fx": 0.00015}
 

@@ -1,12 +1,14 @@
 """Rule 7: the projection against an independent solver, and each of its five sentences."""
 
+from dataclasses import replace
+
 import cvxpy as cp
 import numpy as np
 import pytest
 
-from python_steps.least_distance import turnover, volatility
+from python_steps.least_distance import closest, turnover, volatility
 from python_steps.limits import Group, Limits
-from python_steps.projection import nearest, project, shed, with_room
+from python_steps.projection import nearest, prices_of, project, shed, with_room
 
 KINDS = {
     "groups": (None, None),
@@ -16,7 +18,9 @@ KINDS = {
 }
 
 
-def make_limits(upper, classes=(), clusters=(), change=0.05, turnover=None, volatility=None, factor=None):
+def make_limits(
+    upper, classes=(), clusters=(), change=0.05, turnover=None, volatility=None, factor=None, **others
+):
     size = len(upper)
     return Limits(
         symbols=tuple(f"S{at:02d}" for at in range(size)),
@@ -32,6 +36,7 @@ def make_limits(upper, classes=(), clusters=(), change=0.05, turnover=None, vola
         volatility=volatility,
         factor=np.zeros((0, size)) if factor is None else factor,
         risk_aversion=5.0,
+        **others,
     )
 
 
@@ -237,3 +242,79 @@ def test_shedding_lowers_by_equal_amounts_down_to_zero():
     np.testing.assert_allclose(shed(np.array([0.5, 0.3, 0.01]), 0.6), [0.4, 0.2, 0.0], atol=1e-12)
     assert shed(np.array([0.5, 0.1]), 0.6).tolist() == [0.5, 0.1]
     assert shed(np.array([0.5, 0.1]), 0.0).tolist() == [0.0, 0.0]
+
+
+def test_no_more_assets_are_held_than_the_policy_wants_and_the_largest_stay():
+    limits = make_limits([0.2] * 4, cardinality=2)
+    previous = np.array([0.04, 0.0, 0.04, 0.0])
+    answer = project(np.array([0.04, 0.045, 0.01, 0.03]), previous, limits, none_of(4), none_of(4))
+    np.testing.assert_allclose(answer.weights, [0.04, 0.045, 0.0, 0.0], atol=1e-12)
+    assert answer.forced == ()
+    assert prices_of(np.array([0.04, 0.045, 0.01, 0.03]), answer, limits) == {
+        "cardinality": pytest.approx(0.04)
+    }
+
+
+def test_what_must_be_held_is_held_though_it_is_one_too_many_and_is_named():
+    limits = make_limits([0.2] * 3, cardinality=1)
+    previous = np.array([0.1, 0.1, 0.0])
+    answer = project(np.array([0.0, 0.0, 0.05]), previous, limits, none_of(3), none_of(3))
+    np.testing.assert_allclose(answer.weights, [0.05, 0.05, 0.0], atol=1e-12)
+    assert answer.forced == ("cardinality",)
+
+
+def test_a_trade_below_the_minimum_is_not_made_but_to_sell_all_there_is():
+    limits = make_limits([0.2] * 4, minimum_trade=0.01)
+    previous = np.array([0.1, 0.1, 0.005, 0.0])
+    answer = project(np.array([0.104, 0.12, 0.0, 0.008]), previous, limits, none_of(4), none_of(4))
+    np.testing.assert_allclose(answer.weights, [0.1, 0.12, 0.0, 0.0], atol=1e-12)
+    assert answer.forced == ()
+
+
+def test_what_a_small_trade_left_undone_makes_room_for_is_projected_anew():
+    limits = make_limits([0.2] * 2, classes=[([1, 1], 0.2)], minimum_trade=0.01)
+    previous = np.array([0.1, 0.09])
+    wanted = np.array([0.13, 0.11])  # at 0.11 and 0.09 under the class alone
+    answer = project(wanted, previous, limits, none_of(2), none_of(2))
+    np.testing.assert_allclose(answer.weights, [0.11, 0.09], atol=1e-12)
+    held = project(np.array([0.125, 0.115]), previous, limits, none_of(2), none_of(2))
+    np.testing.assert_allclose(held.weights, [0.1, 0.09], atol=1e-12)
+
+
+def test_a_small_trade_that_a_limit_demands_is_made_and_named():
+    limits = make_limits([0.2] * 2, classes=[([1, 1], 0.199)], minimum_trade=0.01)
+    answer = project(np.array([0.1, 0.1]), np.array([0.1, 0.1]), limits, none_of(2), none_of(2))
+    np.testing.assert_allclose(answer.weights, [0.0995, 0.0995], atol=1e-12)
+    assert answer.forced == ("minimum trade",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_prices_are_what_the_distance_gains_when_a_limit_is_moved(kind):
+    rng = np.random.default_rng(list(KINDS).index(kind) + 50)
+    priced = set()
+    for _ in range(25):
+        limits, previous, smoothed, frozen, barred = random_case(rng, *KINDS[kind])
+        answer = project(smoothed * 1.5, previous, limits, frozen, barred)
+        found = prices_of(smoothed * 1.5, answer, limits)
+        names = [group.name for group in limits.groups]
+        half = distance(answer.weights, smoothed)
+        for name in set(found) & {*names, "turnover", "volatility"}:
+            if name == "volatility" and np.allclose(answer.weights, answer.region.lower):
+                continue  # at the least volatility there is, nothing is lost by a limit that is lower still
+            step = 1e-8 if name == "volatility" else 1e-6
+            then = closest(smoothed * 1.5, moved_by(answer.region, names, name, step))
+            gained = (half - distance(then, smoothed)) / step
+            assert gained == pytest.approx(found[name], rel=0.05, abs=1e-4), name
+            priced.add(name.split()[0])
+    assert priced >= {"class"} | {word for word in kind.split(" and ") if word != "groups"}
+
+
+def distance(weights, smoothed):
+    return float(((weights - smoothed * 1.5) ** 2).sum()) / 2
+
+
+def moved_by(region, names, name, step):
+    """The region with one of its limits larger."""
+    if name in ("turnover", "volatility"):
+        return replace(region, **{name: getattr(region, name) + step})
+    return replace(region, limits=region.limits + step * (np.array(names) == name))

@@ -11,7 +11,11 @@ import pandas as pd
 import pytest
 
 from python_steps import sharpe
+from python_steps.allocators._risk_budgets import budget_weights
+from python_steps.allocators.hierarchical_risk_parity import parity_weights
+from python_steps.allocators.minimum_variance import least_variance
 from python_steps.cross_validation import combinatorial_paths, combinatorial_splits, known_by
+from tests.steps.test_projection import make_limits
 from tests.worlds import judged
 from tests.worlds.small import World
 
@@ -110,6 +114,38 @@ def walk_forward(given: Given) -> dict[str, Any]:
     return {"last_train_place": int(np.flatnonzero(known_by(known_at, embargo_at))[-1])}
 
 
+def of_assets(given: Given) -> np.ndarray:
+    """A covariance: as it stands, from deviations and correlations, or of the ten assets of the paper."""
+    if "covariance" in given:
+        return np.array(given["covariance"], dtype=float)
+    if "seed" in given:
+        draw = np.random.RandomState(given["seed"])
+        x = draw.normal(0, 1, size=(10_000, 5))
+        y = x[:, [2, 0, 4, 1, 1]] + draw.normal(0, 0.25, size=(10_000, 5))
+        return np.cov(np.hstack([x, y]), rowvar=False)
+    deviations = np.array(given["deviations"])
+    return np.outer(deviations, deviations) * np.array(given["correlations"])
+
+
+def risk_budgets(given: Given) -> dict[str, Any]:
+    covariance, budgets = of_assets(given), np.array(given["budgets"])
+    weights = budget_weights(covariance, budgets)
+    shares = weights * (covariance @ weights)
+    assert np.abs(shares / shares.sum() - budgets).max() <= 1e-8
+    return {"weights": weights.tolist()}
+
+
+def minimum_variance(given: Given) -> dict[str, Any]:
+    covariance = of_assets(given)
+    weights = least_variance(covariance, make_limits(np.ones(len(covariance))))
+    found = {"weights": weights.tolist(), "volatility": math.sqrt(weights @ covariance @ weights)}
+    return found if "deviations" in given else {"weights": found["weights"]}
+
+
+def hierarchical_risk_parity(given: Given) -> dict[str, Any]:
+    return {"weights": parity_weights(of_assets(given)).tolist()}
+
+
 KINDS: dict[str, Callable[[Given], Any]] = {
     one.__name__: one
     for one in (
@@ -121,6 +157,7 @@ KINDS: dict[str, Callable[[Given], Any]] = {
             minimum_track_record,
         ),
         *(deflated_benchmark, deflated_sharpe, cscv_by_hand, cscv_seeded, cscv_halves, cpcv, walk_forward),
+        *(risk_budgets, minimum_variance, hierarchical_risk_parity),
     )
 }
 

@@ -55,8 +55,9 @@ class Evidence:
     `past`: decision_at, net_return, cost, nav, drawdown, turnover, is_active (something risky was held),
     is_live (not made in hindsight), in order of decision_at. `chances`, `rejected` and `stages` are those of
     flows/absences.py; `scenarios`, `paid` to `benchmarks`, `intervals`, `records`, `signals`, `regimes`,
-    `agreement`, `costs`, `plan` and `universe` those of flows/evaluation_rows.py. The other frames hold the rows of the decision, in order
-    of their key. Nothing here was known after the decision, so a later landing changes no file of it.
+    `agreement`, `costs`, `plan` and `universe` those of flows/evaluation_rows.py. The other frames hold the
+    rows of the decision, in order of their key. Nothing here was known after the decision, so a later landing
+    changes no file of it.
     """
 
     portfolio: str

@@ -1,4 +1,4 @@
-"""Sections of the validation report on money: costs, risk, stress, capacity, benchmarks, in their own words."""
+"""Sections of the validation report on money: costs, risk, stress, capacity, benchmarks, in words."""
 
 import math
 from typing import Any

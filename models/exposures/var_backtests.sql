@@ -1,7 +1,6 @@
 -- How often a value at risk was exceeded, over all forecasts judged by then: one row per portfolio, measure
--- and
--- decision_at of the last of them. Kupiec (1995), likelihood ratio of the share found against 5 %, which is
--- chi-squared with one degree of freedom if forecasts are right: beyond 3.84 they are not, at 5 %.
+-- and decision_at of the last of them. Kupiec (1995), likelihood ratio of the share found against 5 %, which
+-- is chi-squared with one degree of freedom if forecasts are right: beyond 3.84 they are not, at 5 %.
 with
     judged as (
         select
@@ -58,7 +57,7 @@ select
     decision_at,
     observations,
     exceedances,
-    0.05 * observations as expected,
+    (0.05 * observations)::double as expected,
     likelihood_ratio,
     likelihood_ratio > 3.841458820694124 as is_rejected,
     known_at

@@ -42,7 +42,7 @@ extends: default
 plan: short
 learners: [ridge, factor_model]
 gates: {minimum_trades: 5, maximum_drawdown: 0.6, minimum_dsr: 0.001}
-limits: {regimes: {risk_off: 0.4}}
+limits: {regimes: {risk_on: 0.3}}
 stops: {correlation_surge: 0.99, divergence: 6.0}
 """
 WALL_CLOCK = dt.datetime(2026, 1, 1)
@@ -96,7 +96,7 @@ MINUTE = dt.timedelta(minutes=1)
 HOUR = dt.timedelta(hours=1)
 CUTS = {
     "before a year of bars": dt.datetime(2016, 5, 3, 14),
-    "inside warm-up": dt.datetime(2016, 9, 14, 9),
+    "inside warm-up": dt.datetime(2016, 8, 26, 9),
     "in the middle of a test span, at a decision": dt.datetime(2017, 3, 16, 14),
     "while vendors disagree": dt.datetime(2017, 3, 23, 14),
     "a second before a decision": dt.datetime(2017, 3, 17, 13, 59, 59),

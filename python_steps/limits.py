@@ -64,6 +64,8 @@ class Limits:
 
     def of(self, symbols: Sequence[str]) -> "Limits":
         """The same limits over some of the symbols, given in sorted order; empty groups are dropped."""
+        if tuple(symbols) == self.symbols:
+            return self
         keep = np.isin(np.array(self.symbols), np.array(symbols))
         return replace(
             self,

@@ -6,7 +6,7 @@ same input gives the same bits.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -75,11 +75,30 @@ def bounded(weights: Any, shape: Shape, scale: Any = 1.0) -> tuple[dict[str, Any
 
 def fill_bounds(parameters: dict[str, Any], limits: Limits) -> None:
     """Values of the parameters that `bounded` made."""
-    members, bounds = np.zeros(parameters["members"].shape), np.ones(parameters["bounds"].shape)
-    for at, group in enumerate(limits.groups):
-        members[at], bounds[at] = group.members, group.limit
-    parameters["upper"].value = limits.upper
-    parameters["members"].value, parameters["bounds"].value = members, bounds
+    members = np.array([group.members for group in limits.groups], dtype=float)
+    fill_rules(parameters, limits.upper, members, np.array([group.limit for group in limits.groups]))
+
+
+def fill_rules(
+    parameters: dict[str, Any], upper: np.ndarray, members: np.ndarray, bounds: np.ndarray
+) -> None:
+    """As `fill_bounds`, with groups as rows of 0 and 1; what is compiled beyond them is empty."""
+    all_members, all_bounds = np.zeros(parameters["members"].shape), np.ones(parameters["bounds"].shape)
+    all_members[: len(members)], all_bounds[: len(bounds)] = members, bounds
+    parameters["upper"].value = upper
+    parameters["members"].value, parameters["bounds"].value = all_members, all_bounds
+
+
+def in_order(rows: pd.DataFrame, symbols: list[str]) -> pd.DataFrame:
+    """Rows of the symbols, in their order: selected only where they are in another."""
+    return rows if rows.index.tolist() == symbols else rows.loc[symbols]
+
+
+def block(covariance: pd.DataFrame, symbols: list[str]) -> np.ndarray:
+    """The covariance of the symbols, in their order."""
+    if covariance.index.tolist() == symbols == covariance.columns.tolist():
+        return covariance.to_numpy(float)
+    return covariance.loc[symbols, symbols].to_numpy(float)
 
 
 def budget(limits: Limits) -> float:
@@ -154,11 +173,18 @@ def invested_excess(weights: np.ndarray, limits: Limits, total: float) -> float:
     return max(bounds_excess(weights, limits), abs(float(weights.sum()) - total) - rounding)
 
 
-def priced(weights: pd.Series, compiled: Compiled, limits: Limits, unit: float) -> pd.Series:
-    """The weights, with the shadow prices of the limits in `attrs`, by name.
+def duals(compiled: Compiled) -> dict[str, np.ndarray]:
+    """What the objective would gain, by kind of limit and in its order, if a limit were one larger."""
+    found = {}
+    for kind, rules in compiled.rules.items():
+        sides = rules if isinstance(rules, tuple) else (rules,)
+        found[kind] = np.sum([np.atleast_1d(np.asarray(side.dual_value, float)) for side in sides], axis=0)
+    return found
 
-    A price is what the objective would gain, per decision, if the limit were one larger; `unit` is what the
-    objective was divided by.
+
+def named(prices: Mapping[str, np.ndarray], limits: Limits, unit: float) -> dict[str, float]:
+    """Shadow prices above 0 of the limits, by name, from those by kind; `unit` is what the objective was
+    divided by. Groups may be more than there are limits on groups: they are compiled in steps.
     """
     found: dict[str, float] = {}
     for kind, names in (
@@ -167,16 +193,12 @@ def priced(weights: pd.Series, compiled: Compiled, limits: Limits, unit: float) 
         ("turnover", ["turnover"]),
         ("volatility", ["volatility"]),
     ):
-        rules = compiled.rules.get(kind, ())
-        for rule in rules if isinstance(rules, tuple) else (rules,):
-            values = np.atleast_1d(np.asarray(rule.dual_value, dtype=float))
-            for name, value in zip(names, values.tolist(), strict=False):
-                if value > PRICED:
-                    found[name] = found.get(name, 0.0) + value * unit
+        for name, value in zip(names, prices.get(kind, np.empty(0)).tolist(), strict=False):
+            if value > PRICED:
+                found[name] = value * unit
     if limits.volatility is not None and "volatility" in found:
         found["volatility"] /= limits.volatility  # the cone is compiled as a share of the limit
-    weights.attrs["prices"] = found
-    return weights
+    return found
 
 
 def _answer(compiled: Compiled, solver: str, options: dict[str, Any]) -> np.ndarray | None:

@@ -5,11 +5,13 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 
-from python_steps.allocators import _convex
+from python_steps.allocators import _convex, _quadratic
+from python_steps.allocators._quadratic import Answer, Program
 from python_steps.limits import Limits
 
 IS_RISK_BASED = False
 VARIANT = "Markowitz 1952, long-only, means shrunk by their errors, cost of turnover in the objective"
+NAME = "mean_variance"
 HOLDING = 5  # decisions a view is for (the horizon of the labels), over which the cost of a trade is spread
 
 
@@ -17,36 +19,74 @@ def allocate(views: pd.DataFrame, covariance: pd.DataFrame, limits: Limits) -> p
     """Weights by symbol that maximise view'w - risk aversion/2 w'Sw - cost'|w - previous|/HOLDING.
 
     All per decision. The limits hold, but for change; `limits` may name more symbols than `views`.
-    Raises RuntimeError when no solver gives an answer that obeys them. Source: Markowitz 1952; factor
-    form, so that the problem is compiled once for a number of assets.
+    Raises RuntimeError when no solver gives an answer that obeys them. Source: Markowitz 1952. Limits on
+    turnover or volatility tie all assets together, and go through cvxpy in factor form, compiled once for a
+    number of assets; so does all else that the solver is not sure of when it is spoken to directly.
     """
     symbols = sorted(views.index)
-    rows, limits = views.loc[symbols], limits.of(symbols)
-    matrix = covariance.loc[symbols, symbols].to_numpy(float)
-    previous = rows["previous_weight"].to_numpy(float)
-    compiled = _compiled(_convex.shape_of(limits, is_risk_based=False))
+    rows, limits = _convex.in_order(views, symbols), limits.of(symbols)
+    matrix = _convex.block(covariance, symbols)
     scale = limits.risk_aversion * float(np.trace(matrix)) / len(symbols)
-    _fill(compiled, rows, matrix, previous, limits, scale)
-    answer = _convex.solved(compiled, "mean_variance", lambda found: _convex.excess(found, previous, limits))
-    weights = pd.Series(answer, index=symbols).reindex(views.index)
-    return _convex.priced(weights, compiled, limits, scale)
+    program = _program(rows, matrix, limits, scale)
+    found = None
+    if limits.turnover is None and limits.volatility is None:
+        found = _quadratic.over_working_sets(program, _quadratic.directly)
+    if found is None or _convex.excess(found.weights, program.previous, limits) > _convex.FEASIBLE:
+        found = through_cvxpy(program, limits)
+    weights = np.where(found.weights > _convex.NOTHING, found.weights, 0.0)
+    told = pd.Series(weights, index=symbols)
+    told = told if symbols == views.index.tolist() else told.reindex(views.index)
+    told.attrs["prices"] = _convex.named(found.prices, limits, scale)
+    return told
 
 
-def _fill(
-    compiled: _convex.Compiled,
-    rows: pd.DataFrame,
-    matrix: np.ndarray,
-    previous: np.ndarray,
-    limits: Limits,
-    scale: float,
-) -> None:
-    """Values of one decision; the objective is divided by the mean charge for variance, for the solver."""
+def through_cvxpy(program: Program, limits: Limits) -> Answer:
+    """The answer under all limits but change; raises RuntimeError where no solver is sure of one."""
+    if limits.turnover is None and limits.volatility is None:
+        whole = _quadratic.over_working_sets(program, lambda part: _solved(part, limits))
+        if whole is not None:
+            return whole
+    return _solved(program, limits)
+
+
+def _program(rows: pd.DataFrame, matrix: np.ndarray, limits: Limits, scale: float) -> Program:
+    """All of one decision; the objective is divided by the mean charge for variance, for the solver."""
+    return Program(
+        view=rows["shrunk_view"].to_numpy(float) / scale,
+        matrix=matrix * (limits.risk_aversion / scale),
+        cost=rows["cost_rate"].to_numpy(float) / HOLDING / scale,
+        previous=rows["previous_weight"].to_numpy(float),
+        upper=limits.upper,
+        members=np.array([group.members for group in limits.groups], dtype=float),
+        bounds=np.array([group.limit for group in limits.groups]),
+    )
+
+
+def _solved(program: Program, limits: Limits) -> Answer:
+    groups = _convex.shape_of(limits, is_risk_based=False).groups
+    shape = _convex.Shape(
+        len(program.view), groups, limits.turnover is not None, limits.volatility is not None
+    )
+    compiled = _compiled(shape)
+    _fill(compiled, program, limits)
+    weights = _convex.solved(compiled, NAME, lambda found: _excess(found, program, limits))
+    return Answer(weights, _convex.duals(compiled))
+
+
+def _excess(weights: np.ndarray, program: Program, limits: Limits) -> float:
+    if len(weights) == len(limits.symbols):
+        return _convex.excess(weights, program.previous, limits)
+    sides = (weights - program.upper, -weights, program.members @ weights - program.bounds)
+    return max(float(side.max()) for side in sides)
+
+
+def _fill(compiled: _convex.Compiled, program: Program, limits: Limits) -> None:
     parameters = compiled.parameters
-    _convex.fill_bounds(parameters, limits)
-    parameters["view"].value = rows["shrunk_view"].to_numpy(float) / scale
-    _convex.fill_root(parameters["root"], _convex.root_of(matrix) * np.sqrt(limits.risk_aversion / 2 / scale))
-    parameters["cost"].value = rows["cost_rate"].to_numpy(float) / HOLDING / scale
-    parameters["previous"].value = previous
+    _convex.fill_rules(parameters, program.upper, program.members, program.bounds)
+    parameters["view"].value = program.view
+    _convex.fill_root(parameters["root"], _convex.root_of(program.matrix / 2))
+    parameters["cost"].value = program.cost
+    parameters["previous"].value = program.previous
     if limits.turnover is not None:
         parameters["turnover"].value = limits.turnover
     if limits.volatility is not None:

@@ -65,8 +65,19 @@ def repaired(matrix: np.ndarray) -> np.ndarray:
         return matrix
     matrix = (matrix + matrix.T) / 2
     floor = max(FLOOR * float(np.trace(matrix)) / len(matrix), SMALLEST)
+    if _is_above(matrix, floor):
+        return matrix
     lowest = float(np.linalg.eigvalsh(matrix)[0])
     return matrix if lowest >= floor else matrix + (floor - lowest) * np.eye(len(matrix))
+
+
+def _is_above(matrix: np.ndarray, floor: float) -> bool:
+    """Whether every eigenvalue is above the floor: a root is a tenth of the work that eigenvalues are."""
+    try:
+        np.linalg.cholesky(matrix - floor * np.eye(len(matrix)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def correlation(matrix: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 -- What each benchmark would have earned on the portfolio's clock, with its fills and costs, once the
--- profits of
--- its decision are known: one row per portfolio, benchmark and decision_at.
+-- profits of its decision are known: one row per portfolio, benchmark and decision_at.
 with
     summed as (
         select

@@ -1,9 +1,8 @@
 -- What one would hold without any of this: one row per portfolio, benchmark, decision_at and symbol of the
 -- universe, left out for its data or not. equal_weight; sixty_forty: 60 % in stocks, equally (in all
--- assets, where
--- there are no stocks), and 40 % in cash, since there are no bonds here; inverse_volatility and best_asset
--- over the
--- last 252 decisions, of which the first asks for 63 and the second for all; without any, cash.
+-- assets, where there are no stocks), and 40 % in cash, since there are no bonds here; inverse_volatility
+-- and best_asset over the last 252 decisions, of which the first asks for 63 and the second for all;
+-- without any, cash.
 with
     members as (
         select

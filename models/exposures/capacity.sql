@@ -1,6 +1,5 @@
 -- What a portfolio would have earned with more money, trades as they were and impact growing with its root:
--- one
--- row per portfolio, decision_at, span and assets_under_management.
+-- one row per portfolio, decision_at, span and assets_under_management.
 with
     sized as (
         select

@@ -1,7 +1,7 @@
 -- The size of a portfolio at which its profit a year peaks, and at which its Sharpe ratio is half of what
--- it is
--- without impact: one row per portfolio, decision_at and span. Profit is A (m - k sqrt(A)), greatest at
--- A = (2 m / 3 k)²; the half is the smaller root of (m - s k)² = m² / 4 v · (v - 2 s c + s² u), s = sqrt(A).
+-- it is without impact: one row per portfolio, decision_at and span. Profit is A (m - k sqrt(A)), greatest
+-- at A = (2 m / 3 k)²; the half is the smaller root of (m - s k)² = m² / 4 v · (v - 2 s c + s² u), s =
+-- sqrt(A).
 with
     quadratic as (
         select

@@ -1,8 +1,6 @@
 -- What a portfolio earned but for its impact, and what its trades would have paid for impact had it begun
--- with
--- 1e8 of the base currency: means and covariances, one row per portfolio, decision_at and span. record is
--- all from
--- the first fill on, year the last 261 decisions of it; weights and trades are as they were.
+-- with 1e8 of the base currency: means and covariances, one row per portfolio, decision_at and span. record
+-- is all from the first fill on, year the last 261 decisions of it; weights and trades are as they were.
 with
     booked as (
         select

@@ -9,6 +9,7 @@ select
     logs.portfolio,
     logs.decision_at,
     told.policy_hash,
+    told.policy ->> 'clock' as clock,
     (told.policy -> 'limits')::varchar as limits_json,
     (told.policy -> 'stops')::varchar as stops_json,
     (told.policy ->> 'assets_under_management')::double as assets_under_management,

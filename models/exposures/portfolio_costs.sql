@@ -1,7 +1,6 @@
 -- What each portfolio paid at a decision, of which kind, as a share of its value at the one before: one row
--- per
--- portfolio, decision_at and kind. The kinds add up to the cost of portfolio_returns. An asset that ended is
--- turned to cash at its last close for fee and slippage, and moves no price.
+-- per portfolio, decision_at and kind. The kinds add up to the cost of portfolio_returns. An asset that
+-- ended is turned to cash at its last close for fee and slippage, and moves no price.
 with
     rates as (
         select

@@ -1,12 +1,9 @@
 -- The risk of what each decision holds, as known at it: one row per portfolio, decision_at and measure.
--- Gaussian
--- figures are the allocator's, from its covariance; the others replay the weights over the last 252
--- decisions.
--- Losses are positive shares of value. Historical: the smallest loss l with F(l) >= 95 %, and the mean
--- beyond it
--- with that atom split (Rockafellar and Uryasev 2000). Cornish-Fisher (Maillard 2012): the Gaussian figures
--- with
--- skewness and kurtosis of the replays, where the expansion rises with its quantile.
+-- Gaussian figures are the allocator's, from its covariance; the others replay the weights over the last
+-- 252 decisions. Losses are positive shares of value. Historical: the smallest loss l with F(l) >= 95 %,
+-- and the mean beyond it with that atom split (Rockafellar and Uryasev 2000). Cornish-Fisher (Maillard
+-- 2012): the Gaussian figures with skewness and kurtosis of the replays, where the expansion rises with its
+-- quantile.
 {% set z = -1.6448536269514722 %}
 {% set density = 0.10313564037537141 %}  {# of the normal at z #}
 {% set skewed, peaked, squared = z * z - 1, z * z * z - 3 * z, 2 * z * z * z - 5 * z %}

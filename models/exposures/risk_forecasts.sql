@@ -1,7 +1,6 @@
 -- What was forecast of the risk of each decision, and what came: one row per portfolio and decision_at at
--- which
--- something is held, once 21 more are known. Weights are kept constant, so that it is the forecast that is
--- judged and not what was done after it.
+-- which something is held, once 21 more are known. Weights are kept constant, so that it is the forecast
+-- that is judged and not what was done after it.
 with
     followed as (
         select

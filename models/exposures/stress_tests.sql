@@ -1,8 +1,6 @@
 -- What each decision's weights would gain or lose, as a share of value: one row per portfolio, decision_at
--- and
--- scenario. worst_1, worst_5 and worst_21 are the worst spans of so many decisions in all history known at
--- the
--- decision, with the weights kept constant; the others are the shocks of the seed stress_scenarios.
+-- and scenario. worst_1, worst_5 and worst_21 are the worst spans of so many decisions in all history known
+-- at the decision, with the weights kept constant; the others are the shocks of the seed stress_scenarios.
 with
     replays as ({{ replayed_returns() }}),
     spans as (

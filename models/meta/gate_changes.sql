@@ -1,6 +1,5 @@
 -- Whom the gates judge otherwise than at the decision before, and why: one row per portfolio, decision_at,
--- symbol
--- and strategy.
+-- symbol and strategy.
 with
     beside as (
         select

@@ -1,7 +1,6 @@
 -- How far the mean signal of the universe is from its median of the 252 decisions before, in robust
 -- deviations (1.4826 times the median absolute deviation): one row per portfolio and decision_at. Where it
--- never
--- moved, standing still is 0 and any move is infinite.
+-- never moved, standing still is 0 and any move is infinite.
 with
     means as (
         select

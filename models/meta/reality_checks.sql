@@ -1,4 +1,3 @@
 -- Whether the best of all strategies beats a benchmark by more than luck: one row per portfolio,
--- decision_at and
--- benchmark.
+-- decision_at and benchmark.
 select * from {{ source("steps", "reality_checks").include(database=false) }}

@@ -1,6 +1,5 @@
 -- How often two detectors said the same, to date: one row per clock, detector, other_detector and
--- decision_at,
--- each pair once, from the first decision at which both know anything.
+-- decision_at, each pair once, from the first decision at which both know anything.
 with
     pairs as (
         select

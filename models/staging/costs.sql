@@ -1,8 +1,6 @@
 -- What a change of position costs, one way, as a fraction: one row per cost_schedule and asset_class.
--- impact is
--- the factor of the square-root law (market_impacts), of order one in all markets where it was measured
--- (Toth et
--- al. 2011); studies landed before it was a column of the seed have none.
+-- impact is the factor of the square-root law (market_impacts), of order one in all markets where it was
+-- measured (Toth et al. 2011); studies landed before it was a column of the seed have none.
 select
     cost_schedule,
     asset_class,

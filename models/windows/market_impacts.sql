@@ -1,10 +1,8 @@
 -- What the price of an asset gives way to an order, as known at its decision: one row per clock, symbol and
 -- decision_at at which there is a bar. Square-root law (Almgren et al. 2005, Toth et al. 2011): a unit of
--- money
--- traded costs impact · volatility · sqrt(money / median money of a bar), both over a quarter of the
--- asset's own
--- bars; impact_rate is all of that but the root of the money. Null where no volume is told: nothing is
--- charged.
+-- money traded costs impact · volatility · sqrt(money / median money of a bar), both over a quarter of the
+-- asset's own bars; impact_rate is all of that but the root of the money. Null where no volume is told:
+-- nothing is charged.
 select
     bars.clock,
     bars.symbol,

@@ -10,15 +10,12 @@
                 logs.turnover,
                 logs.volatility,
                 logs.conflicts,
-                policies.policy_json::json -> 'limits' as allowed
+                policies.limits_json::json as allowed
             from {{ ref("allocation_log") }} as logs
-            inner join {{ source("raw", "runs") }} as runs on runs.run_id = logs.run_id
             inner join
-                (
-                    select distinct portfolio, policy_hash, policy_json from {{ source("raw", "policies") }}
-                ) as policies
+                {{ ref("decision_policies") }} as policies
                 on policies.portfolio = logs.portfolio
-                and policies.policy_hash = runs.policy_hash
+                and policies.decision_at = logs.decision_at
             anti join
                 (
                     select portfolio, decision_at from {{ ref("stop_conditions") }} where action <> 'none'

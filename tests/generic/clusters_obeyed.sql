@@ -1,0 +1,119 @@
+{# What moves together weighs no more together than the policy of the decision lets it, save where the log says it
+   was forced, or where a stop condition holds what is above it. Correlations are made again here, of returns over
+   three decisions; two assets of which only one that is not held makes a cluster are not seen. #}
+{% test clusters_obeyed(model) %}
+    with recursive
+        returns as (
+            select
+                clock,
+                symbol,
+                dense_rank() over (partition by clock order by decision_at) as number,
+                decision_at,
+                simple_return
+            from {{ ref("decision_returns") }}
+        ),
+        overlapping as (
+            select
+                clock,
+                symbol,
+                number,
+                (1 + simple_return)
+                * (1 + lag(simple_return) over by_number)
+                * (1 + lag(simple_return, 2) over by_number)
+                - 1 as three_returns
+            from returns
+            window by_number as (partition by clock, symbol order by number)
+            qualify number - lag(number, 2) over by_number = 2
+        ),
+        held as (
+            select
+                model.portfolio,
+                model.decision_at,
+                model.symbol,
+                model.weight,
+                policies.clock,
+                numbers.number,
+                (policies.limits_json::json -> 'cluster' ->> 'correlation')::double as correlation,
+                (policies.limits_json::json -> 'cluster' ->> 'decisions')::bigint as decisions,
+                (policies.limits_json::json -> 'cluster' ->> 'limit')::double as cluster_limit,
+                logs.conflicts
+            from {{ model }} as model
+            inner join
+                {{ ref("decision_policies") }} as policies
+                on policies.portfolio = model.portfolio
+                and policies.decision_at = model.decision_at
+            inner join
+                {{ ref("allocation_log") }} as logs
+                on logs.portfolio = model.portfolio
+                and logs.decision_at = model.decision_at
+            inner join
+                (select distinct clock, decision_at, number from returns) as numbers
+                on numbers.clock = policies.clock
+                and numbers.decision_at = model.decision_at
+            anti join
+                (
+                    select portfolio, decision_at from {{ ref("stop_conditions") }} where action <> 'none'
+                ) as stops
+                on stops.portfolio = model.portfolio
+                and stops.decision_at = model.decision_at
+            where model.weight > 0 and model.symbol <> 'CASH'
+            qualify sum(model.weight) over (partition by model.portfolio, model.decision_at) > cluster_limit
+        ),
+        joined as (
+            select one.portfolio, one.decision_at, one.symbol, other.symbol as with_symbol
+            from held as one
+            inner join
+                held as other
+                on other.portfolio = one.portfolio
+                and other.decision_at = one.decision_at
+                and other.symbol > one.symbol
+            inner join
+                overlapping as first
+                on first.clock = one.clock
+                and first.symbol = one.symbol
+                and first.number between one.number - one.decisions + 3 and one.number
+            inner join
+                overlapping as second
+                on second.clock = one.clock
+                and second.symbol = other.symbol
+                and second.number = first.number
+            group by one.portfolio, one.decision_at, one.symbol, other.symbol, one.decisions, one.correlation
+            having
+                count(*) = one.decisions - 2
+                and corr(first.three_returns, second.three_returns) >= one.correlation + 1e-9
+        ),
+        edges as (
+            select portfolio, decision_at, symbol, with_symbol
+            from joined
+            union all
+            select portfolio, decision_at, with_symbol as symbol, symbol as with_symbol
+            from joined
+        ),
+        -- The first name that can be reached from each asset names its cluster.
+        reached as (
+            select portfolio, decision_at, symbol, symbol as member
+            from (select distinct portfolio, decision_at, symbol from edges)
+            union
+            select reached.portfolio, reached.decision_at, reached.symbol, edges.with_symbol as member
+            from reached
+            inner join
+                edges
+                on edges.portfolio = reached.portfolio
+                and edges.decision_at = reached.decision_at
+                and edges.symbol = reached.member
+        ),
+        named as (
+            select portfolio, decision_at, symbol, min(member) as cluster
+            from reached
+            group by portfolio, decision_at, symbol
+        )
+    select named.portfolio, named.decision_at, named.cluster, sum(held.weight) as weight
+    from named
+    inner join
+        held
+        on held.portfolio = named.portfolio
+        and held.decision_at = named.decision_at
+        and held.symbol = named.symbol
+    group by named.portfolio, named.decision_at, named.cluster, held.cluster_limit, held.conflicts
+    having sum(held.weight) > held.cluster_limit + 1e-9 and not contains(held.conflicts, '"cluster ')
+{% endtest %}

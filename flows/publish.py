@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.failpoints import reached
+
 # The copy keeps the file's name, in a folder of its own: DuckDB names the catalog after the file, and a
 # folder that is never used twice holds no write-ahead log of another run.
 PUBLISHED = "published.duckdb"
@@ -53,13 +55,17 @@ def publish(working: Path, folder: Path) -> Path:
         con.execute("checkpoint")
     finally:
         con.close()
+    reached("checkpointed")
     if _log_of(working).exists():
         raise RuntimeError(f"{working.name}: its write-ahead log is still there, so it is not published")
     _sync(working)
+    reached("synced")
     # A log left by somebody who wrote into the published file would be replayed into the new one.
     _log_of(published(folder)).unlink(missing_ok=True)
     working.replace(published(folder))
+    reached("renamed")
     _sync(folder)
+    reached("published")
     return published(folder)
 
 
@@ -81,7 +87,9 @@ def write_atomically(file: Path, content: bytes) -> None:
     try:
         draft.write_bytes(content)
         _sync(draft)
+        reached("drafted")
         draft.replace(file)
+        reached("written")
     finally:
         draft.unlink(missing_ok=True)
     _sync(file.parent)

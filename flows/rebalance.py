@@ -13,6 +13,7 @@ import pandas as pd
 
 from flows import landing, landing_log, logs, outputs, pipeline, vendors
 from flows.dbt import Dbt, Node
+from flows.failpoints import reached
 from flows.lock import AND, held
 from flows.publish import publish, sweep, working_copy
 from flows.requests import Outcome, RebalanceRequest, RunResult
@@ -60,10 +61,13 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
         held(request.warehouse, together, request.lock_wait),
         logs.progress(together, is_shown=not request.is_json) as step,
     ):
+        reached("locked")
         sweep(request.warehouse)
         with working_copy(request.warehouse) as file:
+            reached("copied")
             renewed = _fit(file, is_rebuild=request.is_rebuild)
             begun = _begin(file, request, chosen, weights, step)
+            reached("landed")
             log = logs.configure(request.out, begun.runs[-1].run_id, json_only=request.is_json)
             if left_out:
                 log.warning(
@@ -81,6 +85,7 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
                     forget(run)
             added = pipeline.compute_all(begun.runs, Dbt(file, on_node=_shown_by(step)), log.info)
             ends = [(run, finish(run, count), count) for run, count in zip(begun.runs, added, strict=True)]
+            reached("finished")
             publish(file, request.warehouse)
             for run, outcome, count in ends:
                 log.info("Published", portfolio=run.portfolio, decisions=count, outcome=outcome)

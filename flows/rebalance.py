@@ -33,6 +33,10 @@ TOLD = " union all by name ".join(VISIBLE.format(table=table) for table in ("bar
 KEPT = ("steps.trials", "steps.leak_findings")
 
 
+class UnwrittenError(RuntimeError):
+    """What was published stands; its side files do not."""
+
+
 @dataclass(frozen=True)
 class Begun:
     """Runs of one command whose inputs are landed and whose rows stand in raw.runs."""
@@ -285,7 +289,7 @@ def _result(
         evidence = outputs.gather(con, run.portfolio)
     finally:
         con.close()
-    files = outputs.write(evidence, out)
+    files = _written(evidence, out)
     weights = dict(zip(evidence.exposures["symbol"], evidence.exposures["weight"], strict=True))
     return RunResult(
         run_id=run.run_id,
@@ -297,6 +301,16 @@ def _result(
         exposures=weights,
         files=[*files, request.out / logs.LOG_FILE],
     )
+
+
+def _written(evidence: outputs.Evidence, out: Path) -> list[Path]:
+    try:
+        return outputs.write(evidence, out)
+    except OSError as error:
+        raise UnwrittenError(
+            f"{evidence.portfolio} is published, but {error.filename} is not written ({error.strerror});"
+            " `portfolio publish --repair` writes the files from what is published"
+        ) from error
 
 
 def _outcome(con: "duckdb.DuckDBPyConnection", portfolio: str) -> Outcome:

@@ -19,6 +19,7 @@ from tests.steps.small_warehouse import publish_small_warehouse
 PROJECT = Path(__file__).parents[2]
 RESET = ("reset", "--condition", "drawdown", "--reason", "tried")
 QUERY = ("sql", "-c", "select portfolio, decision_at, symbol, weight from target_exposures order by all")
+IN_A_NAMESPACE = ("unshare", "--map-root-user", "--mount")
 FLIPS, SEED = 30, 20261129
 
 Fault = Callable[[Path], str]
@@ -49,7 +50,7 @@ def has_small_disks() -> bool:
     """Whether a file system of a few megabytes can be mounted here, in a namespace of its own."""
     if shutil.which("unshare") is None:
         return False
-    mount = ["unshare", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    mount = [*IN_A_NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
     return subprocess.run(mount, capture_output=True, check=False).returncode == 0
 
 
@@ -78,8 +79,7 @@ def on_a_small_disk(source: Path, size: int, *arguments: object) -> tuple[Said, 
     disk.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "flows.cli", *map(str, arguments)]
     done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", sys.executable, "-c", ON_A_SMALL_DISK]
-        + [str(disk), str(source), str(size), *command],
+        [*IN_A_NAMESPACE, sys.executable, "-c", ON_A_SMALL_DISK, disk, source, str(size), *command],
         capture_output=True,
         text=True,
         check=True,

@@ -1,10 +1,11 @@
 """Runs that are killed with their whole process group, and what they leave in the warehouse.
 
 A run is forked from a process in which everything is imported, leads a group of its own, and is ended by
-SIGKILL: at a failpoint, or at a moment. What it leaves must be the published file of before, byte for byte, or
-a whole one of after.
+SIGKILL: at a failpoint, or at a moment. What it leaves must be the published file of before, byte for byte,
+or a whole one of after.
 """
 
+import dataclasses
 import datetime as dt
 import functools
 import hashlib
@@ -82,9 +83,12 @@ class Case:
             raise HalfPublishedError(f"{self.name}: the next run published nothing")
         if left := leavings(folder):
             raise HalfPublishedError(f"{self.name}: left behind: {left}")
-        for file in sorted((self.after / "out").glob("*.[jy]*")):
-            is_log = file.name == "log.jsonl"
-            if not is_log and (folder / "out" / file.name).read_bytes() != file.read_bytes():
+        self.check_side_files(folder)
+
+    def check_side_files(self, folder: Path) -> None:
+        """The side files are those of a run that was never killed, byte for byte."""
+        for file in sorted((self.after / "out").glob("*.*")):
+            if file.name in SIDE_FILES and (folder / "out" / file.name).read_bytes() != file.read_bytes():
                 raise HalfPublishedError(f"{self.name}: {file.name} has other bytes")
 
 
@@ -155,6 +159,19 @@ def finish(case: Case, folder: Path) -> float:
     return time.monotonic() - begun
 
 
+def repair(case: Case, folder: Path) -> None:
+    """`portfolio publish --repair` after a run that was killed once it had published; judge its files."""
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    finish(dataclasses.replace(case, run=_rewrite), folder)
+    case.check_side_files(folder)
+
+
+def _rewrite(folder: Path) -> None:
+    from flows import outputs
+
+    outputs.write(outputs.gather(outputs.open_published(folder), "trees"), folder / "out")
+
+
 def kill_at_failpoint(case: Case, folder: Path, point: str) -> str:
     """Let a run die at a failpoint, and return the state it leaves."""
     code = os.waitstatus_to_exitcode(os.waitpid(forked(case, folder, point), 0)[1])
@@ -214,9 +231,7 @@ def _rebalance(place: Path, policy: Path, bars: Path, *, is_tested: bool) -> Non
 
     if not is_tested:
         pipeline.compute_all = functools.partial(pipeline.compute_all, is_tested=False)
-    run_rebalance(
-        rebalance_request(portfolio=str(policy), bars=[bars], warehouse=place, out=place / "out")
-    )
+    run_rebalance(rebalance_request(portfolio=str(policy), bars=[bars], warehouse=place, out=place / "out"))
 
 
 def _tried(name: str, folder: Path, run: Callable[[Path], object]) -> Case:

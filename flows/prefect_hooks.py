@@ -12,15 +12,15 @@ from flows.publish import sweep
 from python_steps.scrub import scrub
 
 
-def tell(flow: Flow[Any, Any], run: FlowRun, state: State[Any]) -> None:
+def tell(flow: Flow[Any, Any], flow_run: FlowRun, state: State[Any]) -> None:
     """For on_failure and on_crashed: a line in `log.jsonl`, an artifact, and no working copy of the dead."""
-    places = Places.model_validate(run.parameters.get("places") or {})
+    places = Places.model_validate(flow_run.parameters.get("places") or {})
     swept = sweep(places.warehouse) if places.warehouse.exists() else []
     said = scrub(state.message or "no reason given")
-    log = logs.configure(places.out, str(run.id))
+    log = logs.configure(places.out, str(flow_run.id))
     log.error("Run ended badly", flow=flow.name, state=state.name, reason=said, swept=len(swept))
     create_markdown_artifact(
-        markdown=f"`{run.name}` is {state.name}: {said}\n\nWhat was published before stands.",
+        markdown=f"`{flow_run.name}` is {state.name}: {said}\n\nWhat was published before stands.",
         key=f"failure-{flow.name}",
         description="Why the last run that failed did.",
     )

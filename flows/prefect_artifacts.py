@@ -4,9 +4,10 @@ from pathlib import Path
 
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 
-from flows import outputs, summary
+from flows import outputs
 from flows.outputs import Evidence
 from flows.requests import RunResult
+from flows.validation import validation_document
 
 REPORT = "validation_report.yaml"
 
@@ -23,7 +24,7 @@ def keep(result: RunResult, warehouse: Path) -> None:
         table=exposures(evidence), key=f"exposures-{name}", description=f"What {result.portfolio} holds."
     )
     create_markdown_artifact(
-        markdown=summary.markdown(evidence),
+        markdown=report(evidence),
         key=f"report-{name}",
         description="Why, and how far to believe it.",
     )
@@ -45,6 +46,27 @@ def exposures(evidence: Evidence) -> list[dict[str, str]]:
         }
         for row in rows.itertuples()
     ]
+
+
+def report(evidence: Evidence) -> str:
+    """What walked forward, the signs of overfitting, stops in force and warnings, in Markdown."""
+    said = validation_document(evidence)["validation_report"]
+    figures = said["walk_forward_results"] | said["overfit_metrics"]
+    stops = [str(condition) for condition in outputs.latched(evidence)["condition"]]
+    lines = [
+        f"# {evidence.portfolio}, {outputs.stamp(evidence.decision_at)}",
+        f"\nConfidence {_figure(evidence.allocation['confidence'])}, regime {evidence.allocation['regime']},"
+        f" stops in force: {', '.join(stops) or 'none'}",
+        "\n| measure | value |\n| --- | ---: |",
+        *(f"| {name} | {_figure(value)} |" for name, value in figures.items()),
+        "\n## Warnings\n",
+        *(f"- {warning}" for warning in said["warnings"] or ["none"]),
+    ]
+    return "\n".join(lines)
+
+
+def _figure(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
 
 
 def page_of(result: RunResult) -> Path | None:

@@ -27,12 +27,6 @@ from tests.worlds import trees
 
 # What the wall clock says of a run; all else of two runs on the same inputs is the same, to the bit.
 WALL_CLOCK = ("started_at", "finished_at", "loaded_at")
-POLICY = """extends: default
-plan: short
-universe: {asset_classes: [equity]}
-signals: [momentum_1m, reversal_1w]
-learners: []
-"""
 SIDE_FILES = ("exposures.json", "exposures.yaml", "validation_report.yaml")
 OLD, NEW = "old", "new"
 
@@ -213,7 +207,7 @@ def rebalance_case(folder: Path, *, is_tested: bool) -> Case:
         name: trees.write_bars(folder / f"{name}.csv", until=until)
         for name, until in {"base": dt.date(2018, 11, 29), "after": dt.date(2018, 12, 1)}.items()
     }
-    (folder / "trees.yml").write_text(POLICY, "utf-8")
+    (folder / "trees.yml").write_text(trees.POLICY, "utf-8")
 
     def run(place: Path, name: str = "after") -> None:
         _rebalance(place, folder / "trees.yml", bars[name], is_tested=is_tested)

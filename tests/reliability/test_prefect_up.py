@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -63,14 +65,24 @@ def is_running(pid: int) -> bool:
     )  # an ended one that nobody has reaped is no process
 
 
-def wait_until_it_holds_the_lock(folder: Path) -> None:
-    lock, until = folder / ".warehouse" / "lock", time.monotonic() + 120
-    while not (lock.exists() and lock.read_bytes()):
-        assert time.monotonic() < until, "the first run never began"
+def wait_until(holds: Callable[[], object]) -> None:
+    until = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < until, "it never came"
         time.sleep(0.2)
 
 
-def test_a_deployment_run_publishes_where_up_was_called_a_second_is_cancelled_and_down_ends_all(tmp_path):
+def holder(folder: Path) -> int | None:
+    """The process that holds the lock; what a dead one wrote into it is nobody."""
+    lock = folder / ".warehouse" / "lock"
+    said = lock.read_text() if lock.exists() else ""
+    pid = json.loads(said)["pid"] if said.endswith("}") else None
+    return pid if pid and is_running(pid) else None
+
+
+def test_a_run_publishes_where_up_was_called_a_second_is_cancelled_a_killed_one_crashes_and_down_ends_all(
+    tmp_path,
+):
     trees.write(tmp_path)
     port, pids = free_port(), []
     try:
@@ -92,8 +104,16 @@ def test_a_deployment_run_publishes_where_up_was_called_a_second_is_cancelled_an
         told = ("--params", asked, "--watch")
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
+        killed = start("prefect", "deployment", "run", DEPLOYMENT, *told, cwd=elsewhere, **api)
+        wait_until(lambda: holder(tmp_path))
+        os.kill(holder(tmp_path), signal.SIGKILL)
+        assert "'Crashed'" in end(killed).stdout
+        log = tmp_path / ".out" / "log.jsonl"
+        wait_until(lambda: log.exists() and "Run ended badly" in log.read_text())
+        assert not list((tmp_path / ".warehouse").glob("working-*"))
+
         first = start("prefect", "deployment", "run", DEPLOYMENT, *told, cwd=elsewhere, **api)
-        wait_until_it_holds_the_lock(tmp_path)
+        wait_until(lambda: holder(tmp_path))
         second = run("prefect", "deployment", "run", DEPLOYMENT, *told, cwd=elsewhere, **api)
         assert "'Cancelled'" in second.stdout, second.stdout
         watched = end(first)

@@ -6,7 +6,12 @@ from pathlib import Path
 import numpy as np
 
 FIRST, DAYS = dt.date(2018, 3, 1), 560
-POLICY = "extends: default\nuniverse: {asset_classes: [equity]}\n"
+POLICY = """extends: default
+plan: short
+universe: {asset_classes: [equity]}
+signals: [momentum_1m, reversal_1w]
+learners: []
+"""
 
 
 def write_bars(file: Path, *, until: dt.date = dt.date.max) -> Path:
@@ -27,6 +32,6 @@ def write_bars(file: Path, *, until: dt.date = dt.date.max) -> Path:
 
 
 def write(folder: Path) -> None:
-    """`trees.csv` and `trees.yml`."""
-    write_bars(folder / "trees.csv")
+    """`trees.csv`, three quarters of a year, and `trees.yml`."""
+    write_bars(folder / "trees.csv", until=dt.date(2018, 12, 1))
     (folder / "trees.yml").write_text(POLICY, "utf-8")

@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: rebalance test mutants docs lint format bench lock
+.PHONY: rebalance test mutants reliability docs lint format bench lock
 
 rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
@@ -16,6 +16,11 @@ test: .venv/installed
 # Every guard against every mistake of the catalogue: writes tests/leakage/SCORE.md.
 mutants: .venv/installed
 	$(BIN)/python -m tests.leakage.score
+
+# Every fault, many times: kills at boundaries and at moments of a seed, full disks, damage, readers. Takes hours
+# (FAULTS="--kills 50 --rebalance-kills 10 --hours 1" makes it less). Writes tests/reliability/RESULTS.md.
+reliability: .venv/installed
+	$(BIN)/python -m tests.reliability.report $(FAULTS)
 
 # Signals and learners from the files and what is published; the code's own pages from its docstrings.
 docs: .venv/installed

@@ -221,10 +221,10 @@ def sql(
         from flows import sql as session
 
         con = session.session(warehouse)
-        if command is None:
-            session.interact(con)
-        else:
-            session.show(con, command)
+        try:
+            session.interact(con) if command is None else session.show(con, command)
+        finally:
+            con.close()
 
 
 @app.command()
@@ -383,8 +383,8 @@ def _line(error: Exception) -> str:
     text = " ".join(str(error).split())
     if type(error).__module__.split(".")[0] in OURS:
         return text
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror is not None:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
     if type(error).__module__.split(".")[0] in {"duckdb", "_duckdb"}:
         return text
     return f"unexpected {type(error).__name__}: {text} (--debug shows where)"

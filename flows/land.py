@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows import landing, landing_log, logs
+from flows.failpoints import reached
 from flows.lock import held
 from flows.publish import publish, sweep, working_copy
 from flows.requests import LandRequest
@@ -51,8 +52,10 @@ def run_land(request: LandRequest) -> LandResult:
         held(request.warehouse, HOLDER, request.lock_wait),
         logs.progress(HOLDER, is_shown=not request.is_json) as step,
     ):
+        reached("locked")
         sweep(request.warehouse)
         with working_copy(request.warehouse) as file:
+            reached("copied")
             con = warehouse.connect(file)
             try:
                 warehouse.create_tables(con)
@@ -74,6 +77,7 @@ def run_land(request: LandRequest) -> LandResult:
                 actions = land_actions(con, fetched.actions, seeds, **landing_of)
             finally:
                 con.close()
+            reached("landed")
             landing_log.tell(log, report, fetched, request.as_of)
             if report.has_batch or report.payloads_kept or actions.rows_landed:
                 publish(file, request.warehouse)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from flows.dbt import Dbt
+from flows.failpoints import reached
 from python_steps import plugins, warehouse
 from python_steps.policy import Policy
 
@@ -94,25 +95,33 @@ def compute_all(
     build = dbt.build if is_tested else dbt.run
     unseen = () if is_shown else EVIDENCE
     build(exclude=["source:steps+", *unseen])
+    reached("built")
     note("Signals and windows built", **_counts(first, "signals", "walk_forward_windows"))
     with one_thread():
         for run in runs:
             learn(run)
+    reached("learned")
     note("Learners fitted", **_counts(first, "steps.fitted_models"))
     build(select=_downstream(LEARNED), exclude=[*_downstream(BELIEVED + ALLOCATED), *unseen])
+    reached("evaluated")
     trials = max([count_trials(run, dbt.project / "macros") for run in runs])
     note("Strategies evaluated", **_counts(first, "strategies", "window_metrics"))
+    reached("trials_counted")
     decisions = [new_decisions(run) for run in runs]
     added = [len(rows) for rows in decisions]
     with one_thread():
         for run, rows in zip(runs, decisions, strict=True):
             weigh(run, rows, trials)
+    reached("weighed")
     build(select=_downstream(BELIEVED), exclude=[*_downstream(ALLOCATED), *unseen])
+    reached("beliefs_built")
     note("Strategies weighed", decisions=sum(added), trials=trials)
     with one_thread():
         for run, rows in zip(runs, decisions, strict=True):
             allocate(run, rows)
+    reached("allocated")
     build(select=_downstream(ALLOCATED), exclude=list(unseen))
+    reached("exposures_built")
     note("Exposures allocated", decisions=sum(added))
     if is_shown:
         _measure(runs, build, note)
@@ -123,6 +132,7 @@ def _measure(runs: Sequence[Run], build: Callable[..., None], note: Note) -> Non
     """Draw the intervals of what was earned."""
     with one_thread():
         intervals = sum([bootstrap(run) for run in runs])
+    reached("measured")
     build(select=[*_downstream(MEASURED), "leak_findings"])  # a view of what portfolio leakcheck wrote
     note("Intervals drawn", rows=intervals)
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.failpoints import reached
+
 # The copy keeps the file's name, in a folder of its own: DuckDB names the catalog after the file, and a
 # folder that is never used twice holds no write-ahead log of another run.
 PUBLISHED = "published.duckdb"
@@ -53,13 +55,17 @@ def publish(working: Path, folder: Path) -> Path:
         con.execute("checkpoint")
     finally:
         con.close()
+    reached("checkpointed")
     if _log_of(working).exists():
         raise RuntimeError(f"{working.name}: its write-ahead log is still there, so it is not published")
     _sync(working)
+    reached("synced")
     # A log left by somebody who wrote into the published file would be replayed into the new one.
     _log_of(published(folder)).unlink(missing_ok=True)
     working.replace(published(folder))
+    reached("renamed")
     _sync(folder)
+    reached("published")
     return published(folder)
 
 
@@ -75,15 +81,25 @@ def sweep(folder: Path) -> list[str]:
 
 
 def write_atomically(file: Path, content: bytes) -> None:
-    """Write a side file so that it is there whole, or not at all."""
+    """Write a side file so that it is there whole, or not at all; drafts of dead writers are removed."""
     file.parent.mkdir(parents=True, exist_ok=True)
     draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    with _locked(file.parent):
+        for old in file.parent.glob(f".{file.name}.*"):
+            if _is_abandoned(old):
+                old.unlink(missing_ok=True)
+        owner = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        fcntl.flock(owner, fcntl.LOCK_EX)
     try:
-        draft.write_bytes(content)
-        _sync(draft)
+        with _named(file):
+            draft.write_bytes(content)
+            _sync(draft)
+        reached("drafted")
         draft.replace(file)
+        reached("written")
     finally:
         draft.unlink(missing_ok=True)
+        os.close(owner)
     _sync(file.parent)
 
 
@@ -93,7 +109,18 @@ def _copy(source: Path, target: Path) -> None:
         try:
             fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
         except OSError:  # the file system cannot share blocks
-            shutil.copyfileobj(old, new, 1 << 22)
+            with _named(target):
+                shutil.copyfileobj(old, new, 1 << 22)
+                new.flush()
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    """An error of writing says which file: that of a full disk does not."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 def _log_of(file: Path) -> Path:
@@ -101,7 +128,7 @@ def _log_of(file: Path) -> Path:
 
 
 def _is_abandoned(place: Path) -> bool:
-    owner = _open_folder(place)
+    owner = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from flows import landing, landing_log, logs, outputs, pipeline, vendors
 from flows.dbt import Dbt, Node
+from flows.failpoints import reached
 from flows.lock import AND, held
 from flows.publish import publish, sweep, working_copy
 from flows.requests import Outcome, RebalanceRequest, RunResult
@@ -30,6 +31,10 @@ TOLD = " union all by name ".join(VISIBLE.format(table=table) for table in ("bar
 
 # What was tried and found is no estimate: it stays when estimates are made again.
 KEPT = ("steps.trials", "steps.leak_findings")
+
+
+class UnwrittenError(RuntimeError):
+    """What was published stands; its side files do not."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,13 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
         held(request.warehouse, together, request.lock_wait),
         logs.progress(together, is_shown=not request.is_json) as step,
     ):
+        reached("locked")
         sweep(request.warehouse)
         with working_copy(request.warehouse) as file:
+            reached("copied")
             renewed = _fit(file, is_rebuild=request.is_rebuild)
             begun = _begin(file, request, chosen, weights, step)
+            reached("landed")
             log = logs.configure(request.out, begun.runs[-1].run_id, json_only=request.is_json)
             if left_out:
                 log.warning(
@@ -81,6 +89,7 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
                     forget(run)
             added = pipeline.compute_all(begun.runs, Dbt(file, on_node=_shown_by(step)), log.info)
             ends = [(run, finish(run, count), count) for run, count in zip(begun.runs, added, strict=True)]
+            reached("finished")
             publish(file, request.warehouse)
             for run, outcome, count in ends:
                 log.info("Published", portfolio=run.portfolio, decisions=count, outcome=outcome)
@@ -280,7 +289,7 @@ def _result(
         evidence = outputs.gather(con, run.portfolio)
     finally:
         con.close()
-    files = outputs.write(evidence, out)
+    files = _written(evidence, out)
     weights = dict(zip(evidence.exposures["symbol"], evidence.exposures["weight"], strict=True))
     return RunResult(
         run_id=run.run_id,
@@ -292,6 +301,16 @@ def _result(
         exposures=weights,
         files=[*files, request.out / logs.LOG_FILE],
     )
+
+
+def _written(evidence: outputs.Evidence, out: Path) -> list[Path]:
+    try:
+        return outputs.write(evidence, out)
+    except OSError as error:
+        raise UnwrittenError(
+            f"{evidence.portfolio} is published, but {error.filename} is not written ({error.strerror});"
+            " `portfolio publish --repair` writes the files from what is published"
+        ) from error
 
 
 def _outcome(con: "duckdb.DuckDBPyConnection", portfolio: str) -> Outcome:

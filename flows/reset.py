@@ -3,14 +3,19 @@
 import datetime as dt
 import getpass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from flows.failpoints import reached
 from flows.lock import LOCK_WAIT, held
 from flows.outputs import open_published
 from flows.publish import publish, sweep, working_copy
 from flows.requests import RequestError
 from python_steps import warehouse
+
+if TYPE_CHECKING:
+    import duckdb
 
 LAST_SQL = """
     select stops.condition, stops.is_latched, runs.as_of
@@ -32,16 +37,20 @@ def reset(
     """
     open_published(folder).close()  # nothing published, nothing to release
     with held(folder, portfolio, lock_wait):
+        reached("locked")
         sweep(folder)
         with working_copy(folder) as file:
+            reached("copied")
             con = warehouse.connect(file)
             try:
                 reset_at = _reset_at(
                     con.execute(LAST_SQL, {"portfolio": portfolio}).df(), portfolio, condition
                 )
-                warehouse.write(con, "raw.resets", _row(portfolio, condition, reset_at, reason))
+                if not _is_released(con, portfolio, condition, reset_at):  # by a call that was repeated
+                    warehouse.write(con, "raw.resets", _row(portfolio, condition, reset_at, reason))
             finally:
                 con.close()
+            reached("finished")
             publish(file, folder)
     return reset_at
 
@@ -55,6 +64,16 @@ def _reset_at(last: pd.DataFrame, portfolio: str, condition: str) -> dt.datetime
     if not bool(last.is_latched[last.condition == condition].iloc[0]):
         raise RequestError(f"--condition: {condition} is not latched for {portfolio}")
     return last.as_of.iloc[0].to_pydatetime() + dt.timedelta(microseconds=1)
+
+
+def _is_released(
+    con: "duckdb.DuckDBPyConnection", portfolio: str, condition: str, reset_at: dt.datetime
+) -> bool:
+    found = con.execute(
+        "select count(*) from raw.resets where portfolio = $1 and condition = $2 and reset_at = $3",
+        [portfolio, condition, reset_at],
+    ).fetchall()[0][0]
+    return bool(found)
 
 
 def _row(portfolio: str, condition: str, reset_at: dt.datetime, reason: str) -> pd.DataFrame:

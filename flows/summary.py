@@ -94,15 +94,6 @@ def _formed(value: Any, form: str) -> str:
     return format(value, form) if isinstance(value, float) else "undefined"
 
 
-def markdown(evidence: Evidence) -> str:
-    """The exposures as a Markdown table, for Prefect."""
-    rows = [
-        f"| {row.symbol} | {row.asset_class} | {row.weight:.4f} |" for row in evidence.exposures.itertuples()
-    ]
-    heading = f"# {evidence.portfolio}, {stamp(evidence.decision_at)}"
-    return "\n".join([heading, "", "| asset | class | weight |", "| --- | --- | ---: |", *rows])
-
-
 def _headline(evidence: Evidence, result: RunResult) -> list[str]:
     what = {
         "done": f"{result.decisions_added} decisions added",

@@ -17,6 +17,8 @@ from pathlib import Path
 PROJECT = Path(__file__).parent.parent
 HOST = "127.0.0.1"
 POOL = "local"
+DEPLOYED = "prefect.yaml"
+BEAT = 30  # seconds between the heartbeats of a run: the shortest that Prefect takes
 SERVER_WAIT = 120.0
 END_WAIT = 20.0
 
@@ -40,10 +42,12 @@ def up(warehouse: Path, port: int = 4200) -> Iterator[str]:
     try:
         yield _start(home, "server", ["server", "start", "--host", HOST, "--port", str(port)], environment)
         _wait_for_server(home, port, environment)
-        _run(home, ["work-pool", "create", POOL, "--type", "process", "--overwrite"], environment)
+        _run(home, ["prefect", "work-pool", "create", POOL, "--type", "process", "--overwrite"], environment)
         yield f"pool {POOL}"
-        _run(home, ["--no-prompt", "deploy", "--all", "--prefect-file", "prefect.yaml"], environment)
-        yield "deployments rebalance/daily, leakcheck/weekly"
+        _run(home, ["prefect", "--no-prompt", "deploy", "--all", "--prefect-file", DEPLOYED], environment)
+        yield f"deployments {', '.join(deployments())}"
+        _run(home, ["flows.automations"], environment)
+        yield "automation that ends runs whose process is gone"
         yield _start(home, "worker", ["worker", "start", "--pool", POOL], environment)
     except BaseException:  # an interrupt too leaves nothing behind
         list(down(warehouse))
@@ -52,6 +56,14 @@ def up(warehouse: Path, port: int = 4200) -> Iterator[str]:
     yield f"  export PREFECT_API_URL={environment['PREFECT_API_URL']}"
     yield f'  export PREFECT_API_AUTH_STRING="$(cat {home / "auth"})"'
     yield "  prefect deployment run rebalance/daily --watch"
+
+
+def deployments() -> list[str]:
+    """Names of what is deployed, as `prefect deployment run` takes them."""
+    import yaml
+
+    content = yaml.safe_load((PROJECT / DEPLOYED).read_text("utf-8"))
+    return [f"{one['entrypoint'].rpartition('.')[2]}/{one['name']}" for one in content["deployments"]]
 
 
 def down(warehouse: Path) -> Iterator[str]:
@@ -81,6 +93,7 @@ def _environment(home: Path, warehouse: Path, port: int) -> dict[str, str]:
         "PREFECT_SERVER_API_AUTH_STRING": auth,
         "PREFECT_API_AUTH_STRING": auth,
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(BEAT),
         "DO_NOT_TRACK": "1",
         "PORTFOLIO_FOLDER": str(Path.cwd()),
         "PORTFOLIO_WAREHOUSE": str(warehouse.resolve()),
@@ -114,7 +127,7 @@ def _start(home: Path, name: str, arguments: list[str], environment: dict[str, s
 
 def _run(home: Path, arguments: list[str], environment: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "prefect", *arguments],
+        [sys.executable, "-m", *arguments],
         cwd=PROJECT,
         env=environment,
         capture_output=True,
@@ -123,7 +136,7 @@ def _run(home: Path, arguments: list[str], environment: dict[str, str]) -> None:
     )
     if done.returncode:
         (home / "up.log").write_text(done.stdout + done.stderr)
-        raise UpError(f"prefect {' '.join(arguments)} failed; its words are in {home / 'up.log'}")
+        raise UpError(f"{' '.join(arguments)} failed; its words are in {home / 'up.log'}")
 
 
 def _wait_for_server(home: Path, port: int, environment: dict[str, str]) -> None:

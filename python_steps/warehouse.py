@@ -59,8 +59,16 @@ def path() -> Path:
 
 
 def connect(file: str | Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """Open a database file with the settings every connection of the warehouse has."""
-    con = duckdb.connect(str(file), read_only=read_only, config=CONFIG)
+    """Open a database file with the settings every connection of the warehouse has.
+
+    Raises duckdb.Error, with the file's name, where it is damaged or in use.
+    """
+    try:
+        con = duckdb.connect(str(file), read_only=read_only, config=CONFIG)
+    except duckdb.Error as error:
+        if str(file) in str(error):
+            raise
+        raise type(error)(f"{file}: {error}") from error
     con.execute("set TimeZone = 'UTC'")
     # A wrong guess of the left side's size turns an as-of join into a loop over all pairs.
     con.execute("set asof_loop_join_threshold = 0")

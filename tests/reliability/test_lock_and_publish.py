@@ -1,5 +1,6 @@
 """One writer, whole versions for readers, and nothing left of a run that was killed."""
 
+import errno
 import fcntl
 import json
 import os
@@ -218,10 +219,10 @@ def test_a_side_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
     write_atomically(file, b"old")
 
     def fail(_: Path) -> None:
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(publishing, "_sync", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(OSError, match=r"disk full: '.*exposures\.json'"):
         write_atomically(file, b"new")
     assert file.read_bytes() == b"old"
     assert list(file.parent.iterdir()) == [file]

@@ -1,18 +1,20 @@
 """`portfolio up`, then the command of the README, then `portfolio down`: with a real server and worker."""
 
-import datetime as dt
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 
-import numpy as np
+from flows.up import deployments
+from tests.worlds import trees
 
 BIN = Path(sys.executable).parent
 DEPLOYMENT = "rebalance/daily"
@@ -63,28 +65,25 @@ def is_running(pid: int) -> bool:
     )  # an ended one that nobody has reaped is no process
 
 
-def write_a_small_world(folder: Path) -> None:
-    """Two stocks of a year and a half, and a policy that holds stocks only."""
-    random = np.random.default_rng(11)
-    days = [dt.date(2018, 3, 1) + dt.timedelta(days=n) for n in range(560)]
-    days = [day for day in days if day.weekday() < 5]
-    rows = ["symbol,date,close,asset_class"]
-    for symbol in ("ALDER", "BIRCH"):
-        closes = 50 * np.exp(np.cumsum(random.normal(0.0005, 0.01, len(days))))
-        rows += [f"{symbol},{day},{close:.4f},equity" for day, close in zip(days, closes, strict=True)]
-    folder.joinpath("trees.csv").write_text("\n".join(rows) + "\n")
-    folder.joinpath("trees.yml").write_text("extends: default\nuniverse: {asset_classes: [equity]}\n")
-
-
-def wait_until_it_holds_the_lock(folder: Path) -> None:
-    lock, until = folder / ".warehouse" / "lock", time.monotonic() + 120
-    while not (lock.exists() and lock.read_bytes()):
-        assert time.monotonic() < until, "the first run never began"
+def wait_until(holds: Callable[[], object]) -> None:
+    until = time.monotonic() + 120
+    while not holds():
+        assert time.monotonic() < until, "it never came"
         time.sleep(0.2)
 
 
-def test_a_deployment_run_publishes_where_up_was_called_a_second_is_cancelled_and_down_ends_all(tmp_path):
-    write_a_small_world(tmp_path)
+def holder(folder: Path) -> int | None:
+    """The process that holds the lock; what a dead one wrote into it is nobody."""
+    lock = folder / ".warehouse" / "lock"
+    said = lock.read_text() if lock.exists() else ""
+    pid = json.loads(said)["pid"] if said.endswith("}") else None
+    return pid if pid and is_running(pid) else None
+
+
+def test_a_run_publishes_where_up_was_called_a_second_is_cancelled_a_killed_one_crashes_and_down_ends_all(
+    tmp_path,
+):
+    trees.write(tmp_path)
     port, pids = free_port(), []
     try:
         said = run("portfolio", "up", "--port", port, cwd=tmp_path)
@@ -100,13 +99,21 @@ def test_a_deployment_run_publishes_where_up_was_called_a_second_is_cancelled_an
         assert status_without_password(port) == HTTPStatus.UNAUTHORIZED
         api |= {"PREFECT_API_AUTH_STRING": auth}
         deployed = run("prefect", "deployment", "ls", cwd=tmp_path, **api).stdout
-        assert "rebalance/daily" in deployed
-        assert "leakcheck/weekly" in deployed
-        told = ("--param", 'bars=["trees.csv"]', "--param", "portfolio=trees.yml", "--watch")
+        assert [name for name in deployments() if name not in deployed] == []
+        asked = json.dumps({"asked": {"bars": ["trees.csv"], "portfolio": "trees.yml"}})
+        told = ("--params", asked, "--watch")
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
+        killed = start("prefect", "deployment", "run", DEPLOYMENT, *told, cwd=elsewhere, **api)
+        wait_until(lambda: holder(tmp_path))
+        os.kill(holder(tmp_path), signal.SIGKILL)
+        assert "'Crashed'" in end(killed).stdout
+        log = tmp_path / ".out" / "log.jsonl"
+        wait_until(lambda: log.exists() and "Run ended badly" in log.read_text())
+        assert not list((tmp_path / ".warehouse").glob("working-*"))
+
         first = start("prefect", "deployment", "run", DEPLOYMENT, *told, cwd=elsewhere, **api)
-        wait_until_it_holds_the_lock(tmp_path)
+        wait_until(lambda: holder(tmp_path))
         second = run("prefect", "deployment", "run", DEPLOYMENT, *told, cwd=elsewhere, **api)
         assert "'Cancelled'" in second.stdout, second.stdout
         watched = end(first)
@@ -116,11 +123,18 @@ def test_a_deployment_run_publishes_where_up_was_called_a_second_is_cancelled_an
         assert set(exposures) == {"ALDER", "BIRCH", "CASH"}
         assert abs(sum(exposures.values()) - 1) < 1e-9
         assert (tmp_path / ".warehouse" / "published.duckdb").exists()
-        artifact = run("prefect", "artifact", "inspect", "exposures-trees", cwd=tmp_path, **api)
-        assert "| CASH | cash |" in artifact.stdout, artifact.stderr
+        for key, content in {
+            "exposures-trees": "'CASH'",
+            "report-trees": "CASH",
+            "page-trees": "file://",
+        }.items():
+            artifact = run("prefect", "artifact", "inspect", key, cwd=tmp_path, **api)
+            assert content in artifact.stdout, artifact.stderr
 
-        refused = run("prefect", "deployment", "run", DEPLOYMENT, "-p", "bars=1", cwd=tmp_path, **api)
-        assert refused.returncode != 0
+        for bad in ({"bars": 1}, {"portfolio": ""}, {"unknown": 1}):
+            wrong = ("-p", f"asked={json.dumps(bad)}")
+            refused = run("prefect", "deployment", "run", DEPLOYMENT, *wrong, cwd=tmp_path, **api)
+            assert refused.returncode != 0, refused.stdout
     finally:
         ended = run("portfolio", "down", cwd=tmp_path)
     assert ended.stdout.count("ended") == 2

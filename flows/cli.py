@@ -43,6 +43,9 @@ Symbols = Annotated[
 From = Annotated[str | None, typer.Option("--from", help="First day of a history that is not landed yet.")]
 To = Annotated[str | None, typer.Option("--to", help="Last day to ask for; by default that of --as-of.")]
 LockWait = Annotated[float, typer.Option(help="Seconds to wait for a run of another portfolio.")]
+At = Annotated[
+    str | None, typer.Option("--decision-at", "--at", help="The decision, UTC; the last one without.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 WAREHOUSE = Path(".warehouse")
@@ -265,6 +268,53 @@ def publish(
 
 
 @app.command()
+def report(
+    portfolio: Portfolio = "global",
+    decision_at: At = None,
+    warehouse: Warehouse = WAREHOUSE,
+    out: Out = OUT,
+    debug: Debug = False,
+) -> None:
+    """Write report.html, the page of a decision, from published rows."""
+    with _errors(debug):
+        from flows.report import write_page
+
+        typer.echo(write_page(warehouse, Path(portfolio).stem, _at(decision_at), out))
+
+
+@app.command()
+def explain(
+    symbol: Annotated[str, typer.Argument(help="The asset, as BTC-USD.")],
+    portfolio: Portfolio = "global",
+    decision_at: At = None,
+    warehouse: Warehouse = WAREHOUSE,
+    debug: Debug = False,
+) -> None:
+    """Say why an asset has its weight: steps, views, strategies, gates, limits, bars and their payloads."""
+    with _errors(debug):
+        from flows import explain as explained
+
+        explained.show(
+            explained.explain(warehouse, symbol, Path(portfolio).stem, _at(decision_at)),
+        )
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(help="A run (global-00001) or a decision (2019-09-30T14:00:00Z).")],
+    second: Annotated[str, typer.Argument(help="The other one.")],
+    portfolio: Portfolio = "global",
+    warehouse: Warehouse = WAREHOUSE,
+    debug: Debug = False,
+) -> None:
+    """Say what changed between two decisions: exposures, strategies, inputs, policy, code, study."""
+    with _errors(debug):
+        from flows import diff as difference
+
+        difference.show(difference.diff(warehouse, first, second, Path(portfolio).stem))
+
+
+@app.command()
 def docs(
     warehouse: Warehouse = WAREHOUSE,
     out: Out = OUT,
@@ -334,6 +384,12 @@ def down(warehouse: Warehouse = WAREHOUSE, debug: Debug = False) -> None:
 
         for line in end(warehouse):
             typer.echo(line)
+
+
+def _at(decision_at: str | None) -> Any:
+    from flows.requests import instant
+
+    return None if decision_at is None else instant(decision_at, "--decision-at")
 
 
 def _run(request: Any, portfolios: list[str]) -> list[Any]:

@@ -29,11 +29,13 @@ def assemble(evidence: Evidence, report: dict[str, Any], links: tuple[str, ...])
     """What the page says, before it is HTML."""
     risky = evidence.exposures[evidence.exposures.symbol != CASH]
     held = int((risky.weight != 0).sum())
-    what = f"{percent(risky.weight.sum())} in {held} assets, the rest in cash" if held else "everything in cash"
+    what = (
+        f"{percent(risky.weight.sum())} in {held} assets, the rest in cash" if held else "everything in cash"
+    )
     return Page(
         title=f"{evidence.portfolio}, {evidence.rebalance_date.isoformat()}",
         headline=f"From {evidence.rebalance_date:%d %B %Y} hold {what}",
-        about=f"Portfolio {evidence.portfolio}. Decided at {stamp(evidence.decision_at)}, from what was known then.",
+        about=f"Portfolio {evidence.portfolio}, decided at {stamp(evidence.decision_at)} on what was known.",
         alerts=page_decision.alerts(evidence, report),
         tiles=page_decision.tiles(evidence, report),
         sections=_sections(evidence, report),

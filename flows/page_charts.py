@@ -1,4 +1,4 @@
-"""Plots of the page, as paths in a square that the page stretches; the words around them are the page's own."""
+"""Plots of the page, as paths in a square that the page stretches; the words around them are HTML."""
 
 import datetime as dt
 import math
@@ -87,12 +87,8 @@ def interval_bars(
     rows: Sequence[tuple[float | None, float | None, Sequence[tuple[float | None, str]]]],
 ) -> list[Bar | None]:
     """For each lower bound, upper bound and marks, a bar on an axis that all rows share."""
-    known = [
-        value
-        for low, high, marks in rows
-        for value in (low, high, *(at for at, _ in marks))
-        if _is_finite(value)
-    ]
+    places = [at for low, high, marks in rows for at in (low, high, *(place for place, _ in marks))]
+    known = [at for at in places if at is not None and math.isfinite(at)]
     if not known:
         return [None] * len(rows)
     low, high = _range([0.0, *known])
@@ -146,9 +142,8 @@ def _path(line: pd.Series, over: pd.Index, low: float, high: float) -> str:
 
 
 def _closed(path: str, line: pd.Series, over: pd.Index, floor: float) -> str:
-    return (
-        f"{path}L{_along(line.index[-1], over):.1f} {floor:.1f}L{_along(line.index[0], over):.1f} {floor:.1f}Z"
-    )
+    start, end = _along(line.index[0], over), _along(line.index[-1], over)
+    return f"{path}L{end:.1f} {floor:.1f}L{start:.1f} {floor:.1f}Z"
 
 
 def _along(at: pd.Timestamp, over: pd.Index) -> float:

@@ -47,8 +47,8 @@ def alerts(evidence: Evidence, report: Report) -> list[Alert]:
     return [
         *(Alert("stop", text) for text in _stopped(evidence)),
         *(Alert("warning", text) for text in _handicaps(evidence)),
-        *(Alert("warning", _sentence(text)) for text in report["warnings"]),
-        *(Alert("note", _sentence(text)) for text in report["data"]["notes"]),
+        *(Alert("warning", text) for text in report["warnings"]),
+        *(Alert("note", text) for text in report["data"]["notes"]),
     ]
 
 
@@ -60,7 +60,11 @@ def tiles(evidence: Evidence, report: Report) -> list[Tile]:
     interval = f"95 % interval {bounds(sharpe)}" if sharpe else "no interval yet"
     hindsight = decisions["all"] - decisions["made_live"]
     return [
-        Tile("Invested", percent(risky.weight.sum()), f"in {(risky.weight != 0).sum()} assets; the rest is cash"),
+        Tile(
+            "Invested",
+            percent(risky.weight.sum()),
+            f"in {(risky.weight != 0).sum()} assets; the rest is cash",
+        ),
         Tile("Change", percent(log["turnover"]), "of the value is traded to get there"),
         Tile("Confidence", number(log["confidence"]), f"{sureness(log['confidence'])}, of 1"),
         Tile("Regime", words(str(log["regime"])), f"says {words(evidence.policy.detector)}"),
@@ -76,7 +80,8 @@ def exposures(evidence: Evidence) -> Section:
     missing = [f"No {name}: {why}." for name, why in absences(evidence).items()]
     lead = (
         f"Hold these weights from {evidence.rebalance_date:%d %B %Y} on. “Before” is what the last decision "
-        "has come to by now, as prices moved; the line across a bar marks it. Changes are in percentage points."
+        "has come to by now, as prices moved; the line across a bar marks it. Changes are in percentage "
+        "points."
     )
     parts = [_weights(evidence), _classes(evidence)]
     return Section("exposures", "What to hold", [lead, *missing], [*parts, *_invested(evidence)])
@@ -87,10 +92,8 @@ def reasons(evidence: Evidence, report: Report) -> Section:
     log, confidence = evidence.allocation, evidence.page.confidence
     lead = [
         "A strategy is a rule with fixed parameters. Those that passed every gate on an asset are weighed by "
-        "their record; together they give a view of what the asset will return. A view counts only as far as "
-        f"it is larger than its error. {words(str(log['allocator']))} then spreads the money by risk.".replace(
-            "hierarchical risk parity", "Hierarchical risk parity"
-        ),
+        "their record; together they give a view of what the asset will return. A view counts only as far "
+        f"as it is larger than its error. {_title(log['allocator'])} then spreads the money.",
         _limits(log),
         *_confidence(log, confidence),
     ]
@@ -114,8 +117,8 @@ def held(evidence: Evidence) -> list[Section]:
         "Target against held, as shares of the value", ["Asset", "#Held", "#Target", "#Change", "Trade"], rows
     )
     lead = (
-        f"What is really held was told with --holdings. To reach the target, {percent(moved)} of the value is "
-        "to be bought or sold."
+        f"What is really held was told with --holdings. To reach the target, {percent(moved)} of the value "
+        "is to be bought or sold."
     )
     return [Section("held", "Held and target", [lead], [table])]
 
@@ -139,13 +142,13 @@ def _stopped(evidence: Evidence) -> Iterator[str]:
         yield f"A stop condition is in force, level {level} of 3: {LEVELS.get(level, 'nothing is traded')}."
     for stop in stops.itertuples():
         reached = f"it is {number(stop.value)}, the limit is {number(stop.limit_value)}"
-        yield f"{_capital(words(str(stop.condition)))}: {reached}. Action: {stop.action}."
+        yield f"{_title(stop.condition)}: {reached}. Action: {stop.action}."
 
 
 def _handicaps(evidence: Evidence) -> Iterator[str]:
     log = evidence.allocation
     if log["fallback_mode"]:
-        yield f"The allocator gave no answer, so the policy's fallback was used: {words(log['fallback_mode'])}."
+        yield f"The allocator gave no answer; the policy's fallback is used: {words(log['fallback_mode'])}."
     for symbol, reason in evidence.excluded.items():
         yield f"{symbol} was left out of this decision for its data: {reason}."
     if conflicts := json.loads(log["conflicts"]):
@@ -181,7 +184,7 @@ def _weight(row: Any, most: float | None) -> list[str | Cell]:
 
 def _classes(evidence: Evidence) -> Table:
     totals = evidence.exposures.groupby("asset_class")[["weight", "previous_weight"]].sum()
-    limits = evidence.policy.limits.asset_classes
+    limits = {str(name): most for name, most in evidence.policy.limits.asset_classes.items()}
     rows = [
         [str(name), percent(row.weight), percent(row.previous_weight), percent(limits.get(str(name)), 0)]
         for name, row in totals.iterrows()
@@ -247,7 +250,7 @@ def _stages(evidence: Evidence) -> Table:
     most = max(totals.weight_after.abs(), default=1.0)
     rows = [
         [
-            _capital(STAGES.get(row.stage, words(row.stage))),
+            _title(STAGES.get(row.stage, row.stage)),
             percent(row.weight_after),
             Cell("", "plotted", share_bar(row.weight_after, most)),
         ]
@@ -278,8 +281,9 @@ def stopped_by(evidence: Evidence) -> Section:
     rows = [_stop(stop, struck) for stop in evidence.stops.itertuples()]
     columns = ["Condition", "State", "#Now", "#Limit", "#Struck so far", "Last"]
     lead = (
-        "Each condition is looked at with every decision. One that reaches its limit latches: its action stays "
-        "in force until it is reset, by hand when live, after a month in decisions made in hindsight."
+        "Each condition is looked at with every decision. One that reaches its limit latches: its action "
+        "stays in force until it is reset, by hand when live, and after "
+        f"{evidence.policy.stops.simulated_reset} decisions in those made in hindsight."
     )
     return Section("stops", "Stop conditions", [lead], [Table("Stop conditions", columns, rows)])
 
@@ -293,12 +297,6 @@ def _stop(stop: Any, struck: pd.DataFrame) -> list[str | Cell]:
     return [Cell(words(stop.condition), "name"), Cell(state, css), now, limit, str(times), last]
 
 
-
-
-def _sentence(text: str) -> str:
-    return f"{_capital(text)}." if not text.endswith(".") else _capital(text)
-
-
-def _capital(text: str) -> str:
-    # Names of strategies and assets stay as they are.
-    return text if "_" in text.split(" ")[0] else text[:1].upper() + text[1:]
+def _title(name: Any) -> str:
+    text = words(str(name))
+    return text[:1].upper() + text[1:]

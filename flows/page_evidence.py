@@ -42,7 +42,8 @@ def past(evidence: Evidence, report: Report) -> Section:
         "The portfolio and its benchmarks are measured in the same way, with the same fills and costs, from "
         "when the portfolio first held something."
     )
-    drawn = _curves(evidence.benchmarks) if evidence.benchmarks.decision_at.nunique() > 1 else []
+    told = evidence.benchmarks.decision_at
+    drawn = _curves(evidence.benchmarks) if told.max() > told.min() else []
     return Section("past", "The past", lead, [*drawn, _compared(found), _scenarios(report)])
 
 
@@ -50,10 +51,9 @@ def walk_forward(evidence: Evidence, report: Report) -> Section:
     """Each strategy in the spans it was chosen on and in those it was judged on."""
     plan = report["basis"]["windows"]
     lead = (
-        f"Plan {plan['plan']}: {plan['train']} decisions to train on, then {plan['test']} to test on, a step of "
-        f"{plan['step']}, with {plan['embargo']} decisions of embargo. Only test spans decide. A test Sharpe "
-        "whose interval crosses the zero line may be luck. A strategy that is not fitted has no train Sharpe of "
-        "its own where the plan keeps none."
+        f"Plan {plan['plan']}: {plan['train']} decisions to train on, {plan['embargo']} left out, then "
+        f"{plan['test']} to test on; the next window begins {plan['step']} decisions later. Only test spans "
+        "decide. A test Sharpe whose interval crosses the zero line may be luck."
     )
     return Section("walk-forward", "Train against test", [lead], [_strategies(evidence, report)])
 
@@ -66,7 +66,9 @@ def luck(evidence: Evidence, report: Report) -> Section:
     ]
     if evidence.overfit.empty:
         return Section("luck", "Overfitting and luck", [*lead, "Nothing was judged yet."])
-    return Section("luck", "Overfitting and luck", lead, [_whole(evidence), _checks(evidence), _each(evidence)])
+    return Section(
+        "luck", "Overfitting and luck", lead, [_whole(evidence), _checks(evidence), _each(evidence)]
+    )
 
 
 def regimes(evidence: Evidence, report: Report) -> Section:
@@ -183,8 +185,8 @@ def _strategies(evidence: Evidence, report: Report) -> Table:
     columns = ["Strategy", "#Train", "#Test", "#95 % of test", "Train ○, test ●, interval"]
     columns += ["#Windows", "#Trades", "#Test at costs ×2"]
     note = (
-        "Annual Sharpe after costs, mean over all assets. Train: mean over the train spans that are kept. The "
-        "upright line in the drawing is zero."
+        "Annual Sharpe after costs, of the mean over all assets. Train: mean over train spans. The upright "
+        "line in the drawing is zero."
     )
     return Table("Sharpe of each strategy in train and test spans", columns, rows, note)
 

@@ -65,7 +65,7 @@ class Table:
 
     caption: str
     columns: Sequence[str]
-    rows: Sequence[Sequence[str | Cell]]
+    rows: Sequence[Sequence[Any]]  # str or Cell
     note: str = ""
     css: str = ""
 

@@ -58,8 +58,9 @@ def data(evidence: Evidence, report: Report) -> Section:
     page = evidence.page
     landed = page.landed
     lead = (
-        f"{landed['bars']:,} bars of {landed['assets']} assets were landed by this run or before, from "
-        f"{landed['vendors'] or 'nobody'}; {landed['restated']:,} of them restate an earlier one. "
+        f"{landed.get('bars', 0):,} bars of {landed.get('assets', 0)} assets were known by the decision, "
+        f"from {landed.get('vendors', 'nobody')}; {landed.get('restated', 0):,} of them restate an earlier "
+        "one. "
         f"{len(evidence.excluded)} of {len(page.quality)} assets are left out of this decision."
     )
     refused = [
@@ -104,7 +105,9 @@ def _contributions(evidence: Evidence) -> Table:
     found = evidence.page.risk_by_asset
     mine = found[(found.symbol != CASH) & (found.contribution != 0)]
     total = mine.contribution.sum() or 1.0
-    most = max([*mine.contribution.abs() / abs(total), *(abs(weights.get(s, 0.0)) for s in mine.symbol)], default=1.0)
+    most = max(
+        [*mine.contribution.abs() / abs(total), *(abs(weights.get(s, 0.0)) for s in mine.symbol)], default=1.0
+    )
     rows = [
         [
             Cell(row.symbol, "name"),

@@ -145,6 +145,7 @@ LANDED_SQL = f"""
         string_agg(distinct vendor, ', ' order by vendor) as vendors, max(known_at) as newest
     from raw.bars
     where {SEEN}
+    having count(*) > 0
 """
 REFUSED_SQL = f"""
     select reason, count(*) as rows, count(distinct symbol) as assets,

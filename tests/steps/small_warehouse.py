@@ -130,7 +130,10 @@ def _tell(con: duckdb.DuckDBPyConnection) -> None:
         "decision_bars": pd.DataFrame(
             [
                 {"clock": "global", "symbol": symbol, "decision_at": at}
-                | {"session_date": at.date() - dt.timedelta(days=1), "bar_known_at": at - dt.timedelta(hours=2)}
+                | {
+                    "session_date": at.date() - dt.timedelta(days=1),
+                    "bar_known_at": at - dt.timedelta(hours=2),
+                }
                 for symbol in CLASSES
                 for at in DECISIONS
             ]
@@ -375,7 +378,9 @@ def _explain(con: duckdb.DuckDBPyConnection) -> None:
     refused |= {"reason": "high_below_low", "detail": "high 1, low 2", "row_json": "{}", "source": "bars.csv"}
     refused |= {"session_date": at.date(), "recorded_at": at, "known_at": at}
     warehouse.write(con, "raw.quarantined_bars", pd.DataFrame([refused]))
-    parts = [(symbol, name, share * weight) for symbol, weight in held.items() for name, share in SHARES.items()]
+    parts = [
+        (symbol, name, share * weight) for symbol, weight in held.items() for name, share in SHARES.items()
+    ]
     lineage = [
         {"portfolio": "global", "decision_at": at, "known_at": at, "symbol": symbol, "strategy": name}
         | {"strategy_weight": 0.5, "position": 0.8, "expected_return": 0.0005, "contribution": contribution}
@@ -406,7 +411,9 @@ def _explain(con: duckdb.DuckDBPyConnection) -> None:
         for name in SHARES
     ]  # fmt: skip
     warehouse.write(con, "steps.strategy_gates", pd.DataFrame(judged))
-    risk = [made | {"symbol": symbol, "contribution": 0.11 * weight / 0.45} for symbol, weight in held.items()]
+    risk = [
+        made | {"symbol": symbol, "contribution": 0.11 * weight / 0.45} for symbol, weight in held.items()
+    ]
     warehouse.write(con, "steps.risk_contributions", pd.DataFrame(risk))
     sure = {"confidence": 0.78, "raw_probability": 0.8, "calibrated_probability": 0.78, "is_calibrated": True}
     sure |= {"resolved_spans": 60, "brier_score": 0.2, "brier_calibrated": 0.19}

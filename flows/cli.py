@@ -68,7 +68,8 @@ def rebalance(
         Path | None, typer.Option(help="File of splits and dividends: symbol, ex_date, kind, value, ...")
     ] = None,
     holdings: Annotated[
-        Path | None, typer.Option(help="File of weights held before the first decision.")
+        Path | None,
+        typer.Option(help="File of weights held before the first decision; later, of what is held now."),
     ] = None,
     vendor: Vendors = None,
     symbol: Symbols = None,
@@ -271,6 +272,10 @@ def publish(
 def report(
     portfolio: Portfolio = "global",
     decision_at: At = None,
+    holdings: Annotated[
+        Path | None,
+        typer.Option(help="File of weights really held: the page shows the trades to the target."),
+    ] = None,
     warehouse: Warehouse = WAREHOUSE,
     out: Out = OUT,
     debug: Debug = False,
@@ -279,7 +284,7 @@ def report(
     with _errors(debug):
         from flows.report import write_page
 
-        typer.echo(write_page(warehouse, Path(portfolio).stem, _at(decision_at), out))
+        typer.echo(write_page(warehouse, Path(portfolio).stem, _at(decision_at), out, holdings))
 
 
 @app.command()

@@ -67,8 +67,13 @@ OF_RUN = """
     where logs.portfolio = $portfolio and logs.decision_at = $at
 """
 RUN_SQL = f"""
-    select run_id, as_of, batch_until, policy_hash, study_hash, code_version, lock_hash, input_hash, seed,
-        holdings
+    select
+        run_id, as_of, batch_until, policy_hash, study_hash, code_version, lock_hash, input_hash, seed,
+        holdings,
+        not exists (
+            from main.allocation_log as earlier
+            where earlier.portfolio = $portfolio and earlier.decision_at < $at and earlier.run_id <> run_id
+        ) as is_first
     from ({OF_RUN})
 """
 CONTRIBUTIONS_SQL = """

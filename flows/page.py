@@ -7,7 +7,7 @@ import jinja2
 
 from flows import page_decision, page_evidence, page_risk
 from flows.outputs import CASH, Evidence, stamp
-from flows.page_parts import Page, Section, percent
+from flows.page_parts import Page, Section, date, percent
 
 TEMPLATE = Path(__file__).parent / "page.html"
 PAGE = "report.html"
@@ -34,7 +34,7 @@ def assemble(evidence: Evidence, report: dict[str, Any], links: tuple[str, ...])
     )
     return Page(
         title=f"{evidence.portfolio}, {evidence.rebalance_date.isoformat()}",
-        headline=f"From {evidence.rebalance_date:%d %B %Y} hold {what}",
+        headline=f"From {date(evidence.rebalance_date)} hold {what}",
         about=f"Portfolio {evidence.portfolio}, decided at {stamp(evidence.decision_at)} on what was known.",
         alerts=page_decision.alerts(evidence, report),
         tiles=page_decision.tiles(evidence, report),

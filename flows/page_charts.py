@@ -14,7 +14,7 @@ POINTS = 360  # pairs of lowest and highest that a line keeps
 MARGIN = 0.04
 SHORT = dt.timedelta(days=75)
 STEPS = (1, 2, 5, 10)
-ROUND = (1, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7)
+ROUND = ((1, 1.1, 1.2, 1.35, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7), (1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1,))
 
 
 def lines(
@@ -44,7 +44,7 @@ def lines(
         shapes.append(Shape(path, f"line series-{place}", name))
     y = [Tick(_down(at, low, high) / SIDE * 100, form(said)) for at, said in ticks.items()]
     legend = [(f"series-{place}", name) for place, name in enumerate(series, 1)]
-    return Plot(caption, label, shapes, dates(first), y, legend)
+    return Plot(caption, label, shapes, dates(first), y, legend, height=320 if is_log else 200)
 
 
 def areas(caption: str, label: str, series: Mapping[str, pd.Series], form: Callable[[float], str]) -> Plot:
@@ -175,10 +175,14 @@ def _nice(low: float, high: float) -> list[float]:
 
 
 def _round(low: float, high: float) -> list[float]:
-    """At most seven round numbers whose logarithms lie inside a range."""
+    """At most seven round numbers whose logarithms lie inside a range; both ends where there are none."""
     tens = range(math.floor(low / math.log(10)), math.ceil(high / math.log(10)) + 1)
-    found = [at for ten in tens for at in (10.0**ten * part for part in ROUND) if low <= math.log(at) <= high]
-    return found[:: math.ceil(len(found) / 7)] if len(found) > 1 else [math.exp(low), math.exp(high)]
+    found: list[float] = []
+    for parts in ROUND:
+        found = [at for ten in tens for part in parts if low <= math.log(at := 10.0**ten * part) <= high]
+        if len(found) <= 7:
+            break
+    return found if len(found) > 1 else [math.exp(low), math.exp(high)]
 
 
 def _is_finite(value: float | None) -> bool:

@@ -1,6 +1,7 @@
 """The first half of the page: what to know first, what to hold, and why."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +20,7 @@ from flows.page_parts import (
     Tile,
     bounds,
     change,
+    date,
     number,
     percent,
     points,
@@ -47,8 +49,8 @@ def alerts(evidence: Evidence, report: Report) -> list[Alert]:
     return [
         *(Alert("stop", text) for text in _stopped(evidence)),
         *(Alert("warning", text) for text in _handicaps(evidence)),
-        *(Alert("warning", text) for text in report["warnings"]),
-        *(Alert("note", text) for text in report["data"]["notes"]),
+        *_doubts(evidence, report["warnings"]),
+        *(Alert("note", _title(text, is_name=False)) for text in report["data"]["notes"]),
     ]
 
 
@@ -79,7 +81,7 @@ def exposures(evidence: Evidence) -> Section:
     """What to hold now and what was held before, with the reason where a class has nothing."""
     missing = [f"No {name}: {why}." for name, why in absences(evidence).items()]
     lead = (
-        f"Hold these weights from {evidence.rebalance_date:%d %B %Y} on. “Before” is what the last decision "
+        f"Hold these weights from {date(evidence.rebalance_date)} on. “Before” is what the last decision "
         "has come to by now, as prices moved; the line across a bar marks it. Changes are in percentage "
         "points."
     )
@@ -99,7 +101,7 @@ def reasons(evidence: Evidence, report: Report) -> Section:
     ]
     if log["fallback_mode"]:
         lead.insert(0, f"The allocator could not answer ({log['reason']}): {words(log['fallback_mode'])}.")
-    return Section("why", "Why these weights", lead, [_held(evidence), _stages(evidence), _gates(evidence)])
+    return Section("why", "Why these weights", lead, [_held(evidence), _stages(evidence), *_gates(evidence)])
 
 
 def held(evidence: Evidence) -> list[Section]:
@@ -147,6 +149,22 @@ def _stopped(evidence: Evidence) -> Iterator[str]:
     for stop in stops.itertuples():
         reached = f"it is {number(stop.value)}, the limit is {number(stop.limit_value)}"
         yield f"{_title(stop.condition)}: {reached}. Action: {stop.action}."
+
+
+def _doubts(evidence: Evidence, warnings: list[str]) -> Iterator[Alert]:
+    """Those of the whole set, then those of strategies, gathered by what they say; those in use first."""
+    used, strategies = set(evidence.page.contributions.strategy), set(evidence.overfit.strategy)
+    gathered: dict[tuple[bool, str], list[str]] = {}
+    for text in warnings:
+        name, _, said = text.partition(" ")
+        if name in strategies:
+            what, _, figures = said.partition(" (")
+            gathered.setdefault((name in used, what), []).append(f"{name} ({figures or said}")
+        else:
+            yield Alert("warning", _title(text, is_name=False))
+    for (is_used, what), names in sorted(gathered.items(), reverse=True):
+        which = "Strategies in use" if is_used else "Strategies not in use"
+        yield Alert("warning" if is_used else "note", f"{which}, {what}: {', '.join(names)}")
 
 
 def _handicaps(evidence: Evidence) -> Iterator[str]:
@@ -263,20 +281,33 @@ def _stages(evidence: Evidence) -> Table:
     return Table("How much is invested after each step", ["Step", "#Invested", "Of the largest"], rows)
 
 
-def _gates(evidence: Evidence) -> Table:
+def _gates(evidence: Evidence) -> list[Table]:
+    """Strategies that are let in somewhere, then the others by what keeps them out."""
+    gates = evidence.page.gates
     rows = [
         [
             Cell(row.strategy, "name"),
             f"{row.adopted} of {row.judged}",
             Cell(row.reason if isinstance(row.reason, str) else NONE, "long"),
         ]
-        for row in evidence.page.gates.itertuples()
+        for row in gates[gates.adopted > 0].itertuples()
     ]
-    return Table(
-        "Strategies and gates: on how many assets each is let in, and what most often keeps it out",
-        ["Strategy", "#Let in", "Commonest reason against it"],
-        rows,
-    )
+    caption = "Strategies let in at the gates: on how many assets, and what most often keeps them out"
+    others = gates[gates.adopted == 0]
+    kinds = others.groupby(others.reason.map(_without_figures)).strategy.agg(list)
+    refused = [
+        [Cell(str(why), "long"), str(len(names)), Cell(", ".join(sorted(names)), "long")]
+        for why, names in sorted(kinds.items(), key=lambda kind: (-len(kind[1]), kind[0]))
+    ]
+    columns = ["What most often keeps them out", "#How many", "Which"]
+    return [
+        Table(caption, ["Strategy", "#Let in", "Commonest reason against it"], rows),
+        Table("Strategies let in nowhere", columns, refused, is_folded=True),
+    ]
+
+
+def _without_figures(reason: Any) -> str:
+    return re.sub(r"-?[0-9][0-9.,]*%?", "…", str(reason))
 
 
 def stopped_by(evidence: Evidence) -> Section:
@@ -301,6 +332,6 @@ def _stop(stop: Any, struck: pd.DataFrame) -> list[str | Cell]:
     return [Cell(words(stop.condition), "name"), Cell(state, css), now, limit, str(times), last]
 
 
-def _title(name: Any) -> str:
-    text = words(str(name))
+def _title(name: Any, *, is_name: bool = True) -> str:
+    text = words(str(name)) if is_name else str(name)
     return text[:1].upper() + text[1:]

@@ -44,7 +44,7 @@ def past(evidence: Evidence, report: Report) -> Section:
     )
     told = evidence.benchmarks.decision_at
     drawn = _curves(evidence.benchmarks) if told.max() > told.min() else []
-    return Section("past", "The past", lead, [*drawn, _compared(found), _scenarios(report)])
+    return Section("past", "The past", lead, [*drawn, _compared(found, report), _scenarios(report)])
 
 
 def walk_forward(evidence: Evidence, report: Report) -> Section:
@@ -55,7 +55,7 @@ def walk_forward(evidence: Evidence, report: Report) -> Section:
         f"{plan['test']} to test on; the next window begins {plan['step']} decisions later. Only test spans "
         "decide. A test Sharpe whose interval crosses the zero line may be luck."
     )
-    return Section("walk-forward", "Train against test", [lead], [_strategies(evidence, report)])
+    return Section("walk-forward", "Train against test", [lead], _strategies(evidence, report))
 
 
 def luck(evidence: Evidence, report: Report) -> Section:
@@ -118,7 +118,7 @@ def _curves(rows: pd.DataFrame) -> list[Plot]:
     ]
 
 
-def _compared(found: dict[str, Any]) -> Table:
+def _compared(found: dict[str, Any], report: Report) -> Table:
     rows = [
         [
             Cell(title, "name"),
@@ -133,7 +133,8 @@ def _compared(found: dict[str, Any]) -> Table:
     columns.append("#Portfolio beyond it, 95 %")
     note = (
         "Sharpe and Sortino a year. Portfolio beyond it: interval of the information ratio of the portfolio "
-        "less the benchmark; where it holds 0, neither is shown to be better."
+        "less the benchmark; where it holds 0, neither is shown to be better. The portfolio’s own Sharpe: "
+        f"{bounds(report['intervals']['sharpe_ratio'])}, drawn once for each window."
     )
     return Table("The portfolio and what one would hold without any of this", columns, rows, note)
 
@@ -154,7 +155,8 @@ def _four(results: dict[str, Any]) -> list[str]:
     return [number(sharpe), number(sortino), percent(fall), percent(win)]
 
 
-def _strategies(evidence: Evidence, report: Report) -> Table:
+def _strategies(evidence: Evidence, report: Report) -> list[Table]:
+    """Those let in at some gate, then the others."""
     spans = evidence.page.spans.set_index(["strategy", "span"]).sharpe
     found = report["strategies"]
     names = sorted(found, key=lambda name: (-(found[name]["test_sharpe"] or -math.inf), name))
@@ -182,13 +184,21 @@ def _strategies(evidence: Evidence, report: Report) -> Table:
         ]
         for name, bar in zip(names, drawn, strict=True)
     ]
+    gates = evidence.page.gates
+    admitted = set(gates[gates.adopted > 0].strategy)
+    is_in = [name in admitted for name in names]
     columns = ["Strategy", "#Train", "#Test", "#95 % of test", "Train ○, test ●, interval"]
     columns += ["#Windows", "#Trades", "#Test at costs ×2"]
     note = (
         "Annual Sharpe after costs, of the mean over all assets. Train: mean over train spans. The upright "
         "line in the drawing is zero."
     )
-    return Table("Sharpe of each strategy in train and test spans", columns, rows, note)
+    chosen = [row for row, is_let_in in zip(rows, is_in, strict=True) if is_let_in]
+    others = [row for row, is_let_in in zip(rows, is_in, strict=True) if not is_let_in]
+    return [
+        Table("Strategies let in at some gate: Sharpe in train and test spans", columns, chosen, note),
+        Table("All other strategies, the same", columns, others, is_folded=True),
+    ]
 
 
 def _whole(evidence: Evidence) -> Table:
@@ -235,7 +245,7 @@ def _each(evidence: Evidence) -> Table:
         for row in evidence.overfit[evidence.overfit.strategy != "all"].itertuples()
     ]
     columns = ["Strategy", "#Gap", "#Stability", "#Consistency", "#PSR", "#DSR"]
-    return Table("Each strategy", columns, rows)
+    return Table("Each strategy", columns, rows, is_folded=True)
 
 
 def _ribbon(evidence: Evidence) -> list[Plot]:

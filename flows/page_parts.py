@@ -1,5 +1,6 @@
 """What a page is made of: sections of sentences, plots and tables; and how its numbers are written."""
 
+import datetime as dt
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -68,6 +69,7 @@ class Table:
     rows: Sequence[Sequence[Any]]  # str or Cell
     note: str = ""
     css: str = ""
+    is_folded: bool = False  # on a screen; in print it stands open
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,11 @@ def money(value: Any) -> str:
 def is_number(value: Any) -> bool:
     """Whether it can be shown as one."""
     return value is not None and not isinstance(value, str) and math.isfinite(value)
+
+
+def date(day: dt.date) -> str:
+    """A day in words."""
+    return f"{day.day} {day:%B %Y}"
 
 
 def words(name: str) -> str:

@@ -7,7 +7,23 @@ from flows.page_charts import share_bar
 from flows.page_parts import NONE, Cell, Section, Table, change, money, number, percent, words
 
 Report = dict[str, Any]
-SHARES = ("volatility", "var", "es", "weight")
+SHOCKS = {"worst_1": "Worst decision", "worst_5": "Worst five decisions", "worst_21": "Worst 21 decisions"}
+MEASURES = {
+    "volatility": "Volatility a year, as foretold",
+    "volatility_replayed": "Volatility a year, had these weights been held",
+    "var_95": "Value at risk, Gaussian",
+    "var_95_cornish_fisher": "Value at risk, bent by skewness and tails",
+    "var_95_historical": "Value at risk, had these weights been held",
+    "es_95": "Expected shortfall, Gaussian",
+    "es_95_cornish_fisher": "Expected shortfall, bent by skewness and tails",
+    "es_95_historical": "Expected shortfall, had these weights been held",
+    "effective_assets": "Number of equal assets it comes to",
+    "mean_correlation": "Mean correlation of what is held",
+    "skewness": "Skewness",
+    "kurtosis": "Kurtosis",
+    "coverage": "Share of the weight with returns to replay",
+}
+SHARES = [name for name in MEASURES if name.startswith(("volatility", "var", "es_"))]
 DIGEST = 12
 
 
@@ -16,13 +32,13 @@ def risk(evidence: Evidence, report: Report) -> Section:
     found = report["risk"]
     judged = found["backtests"] or {}
     measures = [
-        [_capital(name), percent(value, 2) if _is_share(name) else number(value)]
-        for name, value in found.items()
-        if name not in ("said", "backtests")
+        [title, percent(found[name], 2) if name in SHARES else number(found[name])]
+        for name, title in MEASURES.items()
+        if name in found
     ]
     tests = [
         [
-            _capital(name),
+            MEASURES.get(name, name),
             f"{row['forecasts']:,}",
             str(row["exceeded"]),
             number(row["expected"], 1),
@@ -96,7 +112,15 @@ def basis(evidence: Evidence, report: Report) -> Section:
     )
     parts = [Table("The run behind this page", ["What", "Value"], rows)]
     if undefined:
-        parts.append(Table("Numbers that are undefined, and why", ["Number", "Why"], undefined, css="means"))
+        parts.append(
+            Table(
+                "Numbers that are undefined, and why",
+                ["Number", "Why"],
+                undefined,
+                css="means",
+                is_folded=True,
+            )
+        )
     return Section("basis", "What this stands on", [lead], parts)
 
 
@@ -130,7 +154,7 @@ def _contributions(evidence: Evidence) -> Table:
 def _stresses(report: Report) -> list[Table]:
     found = report["stress"] or {}
     rows = [
-        [_capital(name), _span(row), Cell(f"{change(row['profit'], 2) or '0.00'} %")]
+        [SHOCKS.get(name, _capital(name)), _span(row), Cell(f"{change(row['profit'], 2) or '0.00'} %")]
         for name, row in found.items()
         if name != "said"
     ]
@@ -167,13 +191,14 @@ def _freshness(evidence: Evidence) -> Table:
             _day(row.session_date),
             percent(row.missing_rate),
             number(row.staleness_hours, 1),
-            Cell(row.reason or NONE, "long"),
+            Cell(NONE if row.reason in ("none", "") else row.reason, "long"),
         ]
         for row in evidence.page.quality.itertuples()
     ]
     columns = ["Asset", "State", "Newest bar", "#Missing", "#Hours late", "Why"]
     note = "Missing: share of the last sessions without a bar."
-    return Table("Each asset's newest bar at the decision", columns, rows, note)
+    is_clean = not evidence.page.quality.is_excluded.any()
+    return Table("Each asset's newest bar at the decision", columns, rows, note, is_folded=is_clean)
 
 
 def _short(name: str, value: Any) -> str:
@@ -187,10 +212,6 @@ def _short(name: str, value: Any) -> str:
 
 def _day(value: Any) -> str:
     return NONE if value is None or str(value) == "NaT" else str(value)[:10]
-
-
-def _is_share(name: str) -> bool:
-    return any(part in name for part in SHARES)
 
 
 def _capital(name: str) -> str:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows import difference_rows as sql
-from flows.explain import found_decision
+from flows.explain import WIDTH, found_decision
 from flows.outputs import NothingPublished, open_published, stamp
 from flows.page_parts import NONE, change, number, percent, words
 from flows.requests import RequestError, instant
@@ -94,7 +94,8 @@ def _read(
 
     both = {"portfolio": portfolio, "first": first, "second": second}
     sides = side(first), side(second)
-    batches = {"batch_first": sides[0]["batch_until"], "batch_second": sides[1]["batch_until"]}
+    names = ("batch_first", "batch_second")
+    batches = {name: int(one["batch_until"]) for name, one in zip(names, sides, strict=True)}
     times = {"first": first, "second": second}
     return Difference(
         portfolio,
@@ -109,7 +110,10 @@ def _read(
 
 def show(found: Difference, console: Console | None = None) -> None:
     """Print it."""
-    (console or Console(highlight=False)).print(rendered(found))
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH)
+    console.print(rendered(found))
 
 
 def rendered(found: Difference) -> RenderableType:

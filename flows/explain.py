@@ -14,13 +14,14 @@ from rich.table import Table
 
 from flows import explanation_rows as sql
 from flows.outputs import CASH, DECISION_SQL, NothingPublished, open_published, stamp
-from flows.page_decision import STAGES
+from flows.page_decision import STAGES, without_figures
 from flows.page_parts import NONE, change, number, percent, points, words
 
 if TYPE_CHECKING:
     import duckdb
 
 NEWEST = 5
+WIDTH = 130  # in a file or a pipe
 DIGEST = 16
 
 
@@ -101,7 +102,10 @@ def _read(con: "duckdb.DuckDBPyConnection", symbol: str, portfolio: str, at: dt.
 
 def show(found: Explanation, console: Console | None = None) -> None:
     """Print it."""
-    (console or Console(highlight=False)).print(rendered(found))
+    console = console or Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH)
+    console.print(rendered(found))
 
 
 def rendered(found: Explanation) -> RenderableType:
@@ -126,21 +130,13 @@ def sentences(found: Explanation) -> Iterator[str]:
     if facts["is_excluded"]:
         yield f"It is left out for its data: {facts['quality'] or 'no bar is known'}."
     yield _view(facts)
-    if not found.behind.empty:
-        best = found.behind.iloc[0]
-        yield (
-            f"{len(found.behind)} strategies have weight on it; {best.strategy} has the largest part, "
-            f"{percent(best.contribution, 2)}."
-        )
-    else:
-        refused = int(found.refused.strategies.sum())
-        yield f"No strategy has weight on it; {refused} were refused at the gates."
+    yield _carried(found)
     binding = [name for name in json.loads(facts["binding"]) if _concerns(name, found)]
     if binding:
         yield f"Limits that bind here: {', '.join(map(_priced(found.prices), binding))}."
     if facts["fallback_mode"]:
         yield f"The allocator gave no answer; fallback {words(facts['fallback_mode'])}."
-    if facts["risk"] is not None:
+    if facts["risk"]:
         yield f"It brings {percent(facts['risk'], 2)} a year to the expected volatility."
     yield f"The market's regime is {words(facts['regime'])}, confidence {number(facts['confidence'])}."
 
@@ -155,6 +151,19 @@ def _view(facts: dict[str, Any]) -> str:
     if facts["shrunk_view"] > 0:
         return f"{view}; {points(facts['shrunk_view'], 2)} of it is believed."
     return f"{view}; none of it is believed, since it is not above its error."
+
+
+def _carried(found: Explanation) -> str:
+    """Who stands behind the weight."""
+    if found.behind.empty:
+        refused = int(found.refused.strategies.sum())
+        return f"No strategy has weight on it; {refused} were refused at the gates."
+    best = found.behind.iloc[0]
+    part = f"; {best.strategy} has the largest part, {percent(best.contribution, 2)}"
+    return (
+        f"{len(found.behind)} strategies have weight on it{part if found.facts['weight'] else ''}. Their "
+        f"record goes up to window {best.window_id}, the last one closed."
+    )
 
 
 def _concerns(limit: str, found: Explanation) -> bool:
@@ -180,28 +189,35 @@ def _steps(found: Explanation) -> Table:
 
 
 def _strategies(found: Explanation) -> Table:
-    columns = ("strategy", "reads", "#weight", "#position", "#bp a decision", "#part of the weight")
-    table = _table("Strategies with weight on it", *columns, "#says", "known at", "window", "model")
+    columns = ("strategy", "reads", "#says", "known at", "#position", "#weight", "#bp a decision")
+    table = _table("Strategies with weight on it", *columns, "#part of the weight")
     for row in found.behind.itertuples():
         table.add_row(
             escape(row.strategy),
-            escape(f"{row.kind} {row.source}"),
-            percent(row.strategy_weight),
-            number(row.position),
-            points(row.expected_return, 2),
-            percent(row.contribution, 2),
+            escape(_source(row)),
             number(row.value, 3),
             _instant(row.value_known_at),
-            NONE if pd.isna(row.window_id) else str(int(row.window_id)),
-            row.model_id[:DIGEST] if isinstance(row.model_id, str) else NONE,
+            number(row.position),
+            percent(row.strategy_weight),
+            points(row.expected_return, 2),
+            percent(row.contribution, 2),
         )
     return table
 
 
+def _source(row: Any) -> str:
+    """The signal a strategy trades, or the learner with the model that was fitted for the window."""
+    model = f", model {row.model_id[:DIGEST]}" if isinstance(row.model_id, str) else ""
+    return f"{row.kind} {row.source}{model}"
+
+
 def _refused(found: Explanation) -> Table:
+    """Strategies that are refused, gathered by the kind of reason."""
     table = _table("Strategies refused at the gates", "why", "#how many", "which")
-    for row in found.refused.itertuples():
-        table.add_row(escape(row.reason), str(row.strategies), escape(row.names))
+    kinds = found.refused.groupby(found.refused.reason.map(without_figures))
+    for why, rows in sorted(kinds, key=lambda kind: (-kind[1].strategies.sum(), kind[0])):
+        names = sorted(name for text in rows.names for name in text.split(", "))
+        table.add_row(escape(str(why)), str(rows.strategies.sum()), escape(", ".join(names)))
     return table
 
 

@@ -29,6 +29,7 @@ from flows.page_parts import (
 
 Report = dict[str, Any]
 SURE = ((0.35, "low"), (0.65, "middling"), (1.0, "high"))
+PLURAL = {"is": "are", "has": "have", "shows": "show", "depends": "depend"}
 STAGES = {
     "risk_based": "weights by risk alone",
     "views": "less what views are unsure of",
@@ -164,7 +165,9 @@ def _doubts(evidence: Evidence, warnings: list[str]) -> Iterator[Alert]:
             yield Alert("warning", _title(text, is_name=False))
     for (is_used, what), names in sorted(gathered.items(), reverse=True):
         which = "Strategies in use" if is_used else "Strategies not in use"
-        yield Alert("warning" if is_used else "note", f"{which}, {what}: {', '.join(names)}")
+        verb, _, rest = what.partition(" ")
+        says = f"{which} that {PLURAL.get(verb, verb)} {rest}: {', '.join(names)}"
+        yield Alert("warning" if is_used else "note", says)
 
 
 def _handicaps(evidence: Evidence) -> Iterator[str]:
@@ -294,7 +297,7 @@ def _gates(evidence: Evidence) -> list[Table]:
     ]
     caption = "Strategies let in at the gates: on how many assets, and what most often keeps them out"
     others = gates[gates.adopted == 0]
-    kinds = others.groupby(others.reason.map(_without_figures)).strategy.agg(list)
+    kinds = others.groupby(others.reason.map(without_figures)).strategy.agg(list)
     refused = [
         [Cell(str(why), "long"), str(len(names)), Cell(", ".join(sorted(names)), "long")]
         for why, names in sorted(kinds.items(), key=lambda kind: (-len(kind[1]), kind[0]))
@@ -306,7 +309,8 @@ def _gates(evidence: Evidence) -> list[Table]:
     ]
 
 
-def _without_figures(reason: Any) -> str:
+def without_figures(reason: Any) -> str:
+    """A reason without its numbers, so that those of one kind are equal."""
     return re.sub(r"-?[0-9][0-9.,]*%?", "…", str(reason))
 
 

@@ -37,7 +37,8 @@ LOWEST_CONTRAST = """
     };
     let lowest = [99, "nothing"], seen = 0;
     for (const element of document.querySelectorAll("body *")) {
-        const own = [...element.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim()).join("");
+        const texts = [...element.childNodes].filter((node) => node.nodeType === 3);
+        const own = texts.map((node) => node.data.trim()).join("");
         if (!own || element.closest("svg") || !element.getClientRects().length) continue;
         const one = light(getComputedStyle(element).color), two = light(behind(element));
         const ratio = (Math.max(one, two) + 0.05) / (Math.min(one, two) + 0.05);
@@ -49,8 +50,12 @@ LOWEST_CONTRAST = """
 """
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 BLINDNESS = {
-    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "protan": [
+        [0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998],
+    ],
+    "deutan": [
+        [0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881],
+    ],
 }  # fmt: skip
 
 
@@ -258,8 +263,10 @@ def test_it_prints_dark_on_white_and_whole(folder, browser):
         assert seen.page.evaluate(style) == "rgb(255, 255, 255)"
         assert seen.page.evaluate(LOWEST_CONTRAST)[0] >= 4.5
         assert seen.page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") >= 4
-        cut = "[...document.querySelectorAll('.scroll')].filter((e) => getComputedStyle(e).overflowX !== 'visible')"
-        assert seen.page.evaluate(f"{cut}.length") == 0
+        whole = "[...document.querySelectorAll('.scroll')].map((e) => getComputedStyle(e).overflowX)"
+        assert set(seen.page.evaluate(whole)) == {"visible"}
+        shown = "[...document.querySelectorAll('details table')].map((e) => e.checkVisibility())"
+        assert set(seen.page.evaluate(shown)) == {True}, "what is folded is printed too"
 
 
 def test_its_colours_differ_for_the_colour_blind_too():

@@ -25,6 +25,23 @@ MEASURES = {
 }
 SHARES = [name for name in MEASURES if name.startswith(("volatility", "var", "es_"))]
 DIGEST = 12
+WORDS = (
+    (
+        "Decision",
+        "one rebalance: what may be known ends there, and the weights are held from the next session",
+    ),
+    ("Sharpe", "mean return over its deviation, a year; 1 is good, and over 2 asks for an explanation"),
+    ("Sortino", "the same, but over losses alone"),
+    ("Drawdown", "fall from the highest value so far"),
+    ("95 % interval", "where the true figure lies in 19 of 20 such cases; one that holds 0 may be luck"),
+    ("Train, test", "spans a strategy is fitted on, and later ones it is judged on"),
+    ("bp", "basis point, a hundredth of a percent"),
+    (
+        "Value at risk, 95 %",
+        "loss that one decision in twenty exceeds; expected shortfall is the mean beyond",
+    ),
+    ("Regime", "mood of the market: risk on, neutral, risk off"),
+)
 
 
 def risk(evidence: Evidence, report: Report) -> Section:
@@ -110,7 +127,12 @@ def basis(evidence: Evidence, report: Report) -> Section:
         "Hashes are shortened; raw.runs has them whole. `portfolio explain ASSET` goes from a weight down to "
         "the bars behind it."
     )
-    parts = [Table("The run behind this page", ["What", "Value"], rows)]
+    parts = [
+        Table(
+            "Words", ["Word", "Means"], [[Cell(word, "name"), means] for word, means in WORDS], css="means"
+        ),
+        Table("The run behind this page", ["What", "Value"], rows),
+    ]
     if undefined:
         parts.append(
             Table(

@@ -319,6 +319,21 @@ def diff(
         difference.show(difference.diff(warehouse, first, second, Path(portfolio).stem))
 
 
+@app.command("app")
+def live_app(
+    warehouse: Warehouse = WAREHOUSE,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 2718,
+    debug: Debug = False,
+) -> None:
+    """Show the live page on this machine, until interrupted: any decision, any asset, SQL."""
+    with _errors(debug):
+        from flows.app import serving
+
+        with serving(warehouse, port) as (process, address):
+            typer.echo(f"The live page, until you press Ctrl-C: {address}")
+            process.wait()
+
+
 @app.command()
 def docs(
     warehouse: Warehouse = WAREHOUSE,

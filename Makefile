@@ -17,9 +17,9 @@ test: .venv/installed
 mutants: .venv/installed
 	$(BIN)/python -m tests.leakage.score
 
-# Signals and learners from the files and what is published; the code's own pages from its docstrings.
+# Signals and learners from the files and what is published; tables from dbt; code from its docstrings.
 docs: .venv/installed
-	$(BIN)/portfolio docs
+	$(BIN)/portfolio docs --models
 	$(BIN)/pdoc --no-show-source --output-directory .out/docs/api flows python_steps
 
 lint: .venv/installed

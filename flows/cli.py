@@ -338,6 +338,9 @@ def live_app(
 def docs(
     warehouse: Warehouse = WAREHOUSE,
     out: Out = OUT,
+    models: Annotated[
+        bool, typer.Option("--models", help="Also dbt's page of every table, with lineage.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Write pages on signals and learners into docs/ of --out: what files say and what is published."""
@@ -346,6 +349,10 @@ def docs(
 
         for file in pages.write(warehouse, out / "docs"):
             typer.echo(file)
+        if models:
+            from flows import model_pages
+
+            typer.echo(model_pages.write(out / "docs"))
 
 
 @app.command()

@@ -2,6 +2,9 @@
 
 import datetime as dt
 import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -15,6 +18,10 @@ from flows.requests import instant
 
 WAREHOUSE = "PORTFOLIO_APP_WAREHOUSE"
 ROWS = 500
+DIGITS = 6
+# DuckDB shares one instance of a file within a process, with its settings: one visitor's locked-down session
+# would refuse another's, so they take turns.
+TURN = threading.Lock()
 EXAMPLE = """select symbol, round(weight, 4) as weight, round(weight - previous_weight, 4) as change
 from target_exposures
 where decision_at = (select max(decision_at) from target_exposures) and weight > 0
@@ -57,11 +64,8 @@ def symbols(warehouse: Path, portfolio: str, decision_at: str) -> list[str]:
 
 def page(warehouse: Path, portfolio: str, decision_at: str) -> str:
     """The page of a decision, as `portfolio report` writes it."""
-    con = outputs.open_published(warehouse)
-    try:
+    with _opened(warehouse, outputs.open_published) as con:
         evidence = outputs.gather(con, portfolio, _at(decision_at))
-    finally:
-        con.close()
     return outputs.render(evidence)[PAGE].decode()
 
 
@@ -69,7 +73,8 @@ def explained(
     warehouse: Path, symbol: str, portfolio: str, decision_at: str
 ) -> tuple[list[str], dict[str, pd.DataFrame]]:
     """What `portfolio explain` says: sentences, and the rows behind them by title."""
-    found = explanations.explain(warehouse, symbol, portfolio, _at(decision_at))
+    with TURN:
+        found = explanations.explain(warehouse, symbol, portfolio, _at(decision_at))
     tables = {
         "Steps to the weight": found.steps,
         "Strategies with weight on it": found.behind,
@@ -77,27 +82,40 @@ def explained(
         "Payloads of its bars": found.payloads,
         "Newest bars": found.bars,
     }
-    return list(explanations.sentences(found)), {name: rows for name, rows in tables.items() if len(rows)}
+    return list(explanations.sentences(found)), {
+        name: _rounded(rows) for name, rows in tables.items() if len(rows)
+    }
 
 
 def asked(warehouse: Path, query: str) -> pd.DataFrame | str:
     """The first rows of a query, in a session that can read nothing else; or what is wrong with it."""
-    con = sql.session(warehouse)
-    try:
-        found = con.sql(query)
-        return "no rows" if found is None else found.limit(ROWS).df()
-    except duckdb.Error as error:
-        return str(error)
-    finally:
-        con.close()
+    with _opened(warehouse, sql.session) as con:
+        try:
+            found = con.sql(query)
+            return "no rows" if found is None else found.limit(ROWS).df()
+        except duckdb.Error as error:
+            return str(error)
+
+
+def _rounded(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.round(dict.fromkeys(rows.select_dtypes("float").columns, DIGITS))
+
+
+@contextmanager
+def _opened(
+    warehouse: Path, how: Callable[[Path], duckdb.DuckDBPyConnection]
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    with TURN:
+        con = how(warehouse)
+        try:
+            yield con
+        finally:
+            con.close()
 
 
 def _first_column(warehouse: Path, query: str, *values: object) -> list[str]:
-    con = outputs.open_published(warehouse)
-    try:
+    with _opened(warehouse, outputs.open_published) as con:
         return [value for (value,) in con.execute(query, list(values)).fetchall()]
-    finally:
-        con.close()
 
 
 def _at(decision_at: str) -> dt.datetime:

@@ -22,9 +22,9 @@ mutants: .venv/installed
 reliability: .venv/installed
 	$(BIN)/python -m tests.reliability.report $(FAULTS)
 
-# Signals and learners from the files and what is published; the code's own pages from its docstrings.
+# Signals and learners from the files and what is published; tables from dbt; code from its docstrings.
 docs: .venv/installed
-	$(BIN)/portfolio docs
+	$(BIN)/portfolio docs --models
 	$(BIN)/pdoc --no-show-source --output-directory .out/docs/api flows python_steps
 
 lint: .venv/installed

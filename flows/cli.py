@@ -43,6 +43,9 @@ Symbols = Annotated[
 From = Annotated[str | None, typer.Option("--from", help="First day of a history that is not landed yet.")]
 To = Annotated[str | None, typer.Option("--to", help="Last day to ask for; by default that of --as-of.")]
 LockWait = Annotated[float, typer.Option(help="Seconds to wait for a run of another portfolio.")]
+At = Annotated[
+    str | None, typer.Option("--decision-at", "--at", help="The decision, UTC; the last one without.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 WAREHOUSE = Path(".warehouse")
@@ -65,7 +68,8 @@ def rebalance(
         Path | None, typer.Option(help="File of splits and dividends: symbol, ex_date, kind, value, ...")
     ] = None,
     holdings: Annotated[
-        Path | None, typer.Option(help="File of weights held before the first decision.")
+        Path | None,
+        typer.Option(help="File of weights held before the first decision; later, of what is held now."),
     ] = None,
     vendor: Vendors = None,
     symbol: Symbols = None,
@@ -265,9 +269,78 @@ def publish(
 
 
 @app.command()
+def report(
+    portfolio: Portfolio = "global",
+    decision_at: At = None,
+    holdings: Annotated[
+        Path | None,
+        typer.Option(help="File of weights really held: the page shows the trades to the target."),
+    ] = None,
+    warehouse: Warehouse = WAREHOUSE,
+    out: Out = OUT,
+    debug: Debug = False,
+) -> None:
+    """Write report.html, the page of a decision, from published rows."""
+    with _errors(debug):
+        from flows.report import write_page
+
+        typer.echo(write_page(warehouse, Path(portfolio).stem, _at(decision_at), out, holdings))
+
+
+@app.command()
+def explain(
+    symbol: Annotated[str, typer.Argument(help="The asset, as BTC-USD.")],
+    portfolio: Portfolio = "global",
+    decision_at: At = None,
+    warehouse: Warehouse = WAREHOUSE,
+    debug: Debug = False,
+) -> None:
+    """Say why an asset has its weight: steps, views, strategies, gates, limits, bars and their payloads."""
+    with _errors(debug):
+        from flows import explain as explained
+
+        explained.show(
+            explained.explain(warehouse, symbol, Path(portfolio).stem, _at(decision_at)),
+        )
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(help="A run (global-00001) or a decision (2019-09-30T14:00:00Z).")],
+    second: Annotated[str, typer.Argument(help="The other one.")],
+    portfolio: Portfolio = "global",
+    warehouse: Warehouse = WAREHOUSE,
+    debug: Debug = False,
+) -> None:
+    """Say what changed between two decisions: exposures, strategies, inputs, policy, code, study."""
+    with _errors(debug):
+        from flows import diff as difference
+
+        difference.show(difference.diff(warehouse, first, second, Path(portfolio).stem))
+
+
+@app.command("app")
+def live_app(
+    warehouse: Warehouse = WAREHOUSE,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 2718,
+    debug: Debug = False,
+) -> None:
+    """Show the live page on this machine, until interrupted: any decision, any asset, SQL."""
+    with _errors(debug):
+        from flows.app import serving
+
+        with serving(warehouse, port) as (process, address):
+            typer.echo(f"The live page, until you press Ctrl-C: {address}")
+            process.wait()
+
+
+@app.command()
 def docs(
     warehouse: Warehouse = WAREHOUSE,
     out: Out = OUT,
+    models: Annotated[
+        bool, typer.Option("--models", help="Also dbt's page of every table, with lineage.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Write pages on signals and learners into docs/ of --out: what files say and what is published."""
@@ -276,6 +349,10 @@ def docs(
 
         for file in pages.write(warehouse, out / "docs"):
             typer.echo(file)
+        if models:
+            from flows import model_pages
+
+            typer.echo(model_pages.write(out / "docs"))
 
 
 @app.command()
@@ -334,6 +411,12 @@ def down(warehouse: Warehouse = WAREHOUSE, debug: Debug = False) -> None:
 
         for line in end(warehouse):
             typer.echo(line)
+
+
+def _at(decision_at: str | None) -> Any:
+    from flows.requests import instant
+
+    return None if decision_at is None else instant(decision_at, "--decision-at")
 
 
 def _run(request: Any, portfolios: list[str]) -> list[Any]:

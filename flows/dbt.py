@@ -79,6 +79,13 @@ class Dbt:
         """One macro. It takes no arguments: values from outside go through a table, never into SQL text."""
         self._invoke(["run-operation", macro], manifest=self.manifest)
 
+    def docs(self) -> Path:
+        """The project's own pages as one file, made from its files alone; returns its path in `target`."""
+        asked = ["docs", "generate", "--static", "--empty-catalog", "--no-compile"]
+        manifest = self._invoke(["parse"], manifest=None, is_written=True)  # the pages are made from a file
+        self._invoke(asked, manifest=manifest)
+        return self._target / "static_index.html"
+
     @property
     def manifest(self) -> Any:
         """dbt's manifest of the project."""
@@ -102,14 +109,18 @@ class Dbt:
             arguments += [option, *selectors] if selectors else []
         self._invoke(arguments + ["--full-refresh"] * full_refresh, manifest=self.manifest)
 
-    def _invoke(self, arguments: list[str], manifest: Any) -> Any:
+    @property
+    def _target(self) -> Path:
+        return (self.target or self.file.parent / "dbt").resolve()  # dbt takes it from the project's folder
+
+    def _invoke(self, arguments: list[str], manifest: Any, *, is_written: bool = False) -> Any:
         from dbt.cli.main import dbtRunner  # four seconds of import
 
         watch = _Watch(self.on_node)
-        target = (self.target or self.file.parent / "dbt").resolve()  # dbt takes it from the project's folder
-        with _environment(self.file, target):
+        with _environment(self.file, self._target):
             runner = dbtRunner(manifest=manifest, callbacks=[watch])
-            outcome = runner.invoke([*arguments, *self._quiet(target)])
+            quiet = [*self._quiet(self._target), "--write-json" if is_written else "--no-write-json"]
+            outcome = runner.invoke([*arguments, *quiet])
         if not outcome.success:
             raise DbtError(_explain(arguments, outcome, watch))
         return outcome.result
@@ -117,7 +128,7 @@ class Dbt:
     def _quiet(self, target: Path) -> list[str]:
         return [
             *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
-            *("--target-path", str(target), "--log-path", str(target), "--no-write-json"),
+            *("--target-path", str(target), "--log-path", str(target)),
             *("--quiet", "--no-print", "--log-level", "none", "--log-level-file", "info", "--no-use-colors"),
         ]
 

@@ -32,6 +32,7 @@ from flows.evaluation_rows import (
     STRESSES_SQL,
     UNIVERSE_SQL,
 )
+from flows.page_rows import PageRows, gather_page
 from flows.publish import write_atomically
 from python_steps import policy as policies
 from python_steps import warehouse
@@ -94,6 +95,7 @@ class Evidence:
     costs: pd.DataFrame  # one way, by class
     plan: dict[str, Any]  # the row of walk_forward_plans
     universe: pd.DataFrame  # every asset that the portfolio could hold so far
+    page: PageRows  # what only the page shows
 
 
 def gather(
@@ -143,21 +145,24 @@ def gather(
         costs=con.execute(COSTS_SQL, clock).df(),
         plan=con.execute(PLAN_SQL, plan).df().iloc[0].to_dict(),
         universe=_rows(con, UNIVERSE_SQL, portfolio, at),
+        page=gather_page(con, portfolio, at, policy.clock, policy.plan, policy.detector),
     )
 
 
 def render(evidence: Evidence) -> dict[str, bytes]:
     """The side files by name. The same evidence gives the same bytes."""
-    from flows.validation import validation_document  # which reads what stands here
+    from flows.page import PAGE, render_page  # which read what stands here
+    from flows.validation import validation_document
 
-    exposures = exposures_document(evidence)
-    return {
+    exposures, report = exposures_document(evidence), validation_document(evidence)
+    files = {
         "exposures.json": (
             json.dumps(exposures, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         ).encode(),
         "exposures.yaml": _yaml(exposures),
-        "validation_report.yaml": _yaml(validation_document(evidence), _Compact),
+        "validation_report.yaml": _yaml({**report, "page": PAGE}, _Compact),
     }
+    return files | {PAGE: render_page(evidence, report["validation_report"], tuple(files))}
 
 
 def write(evidence: Evidence, out: Path) -> list[Path]:

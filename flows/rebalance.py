@@ -82,6 +82,8 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
             _tell(log, begun)
             if not request.is_rebuild and not begun.landed.is_new and not any(map(_is_due, begun.runs)):
                 log.info("Nothing new", portfolio=together, as_of=_text(begun.runs[-1].as_of))
+                if weights:
+                    log.warning("Holdings not kept", shown_by="portfolio report --holdings FILE")
                 _keep_answers(begun, request.warehouse)
                 return [_result(request, run, "unchanged", 0, begun) for run in begun.runs]
             if request.is_rebuild:

@@ -13,6 +13,7 @@ AS_OF = dt.datetime(2026, 1, 28, 15)
 DECISIONS = [dt.datetime(2026, 1, day, 14) for day in (23, 26, 27, 28)]
 CLASSES = {"BTC-USD": "crypto", "ETH-USD": "crypto", "AAPL": "equity", "EUR-USD": "fx"}
 WEIGHTS = {"BTC-USD": 0.15, "AAPL": 0.2, "EUR-USD": 0.1, "ETH-USD": 0.0, "CASH": 0.55}
+SHARES = {"fast": 0.75, "ridge": 0.25}  # of each weight, by strategy
 NET_RETURNS = [0.0, 0.02, -0.01, 0.03]
 PUBLISHED = (
     "strategy_gates",
@@ -27,6 +28,8 @@ PUBLISHED = (
     "reality_checks",
     "regimes",
     "weighting_regrets",
+    "risk_contributions",
+    "confidences",
 )
 PLANS = {"default": (252, 63, 21), "expanding": (252, 63, 63), "short": (126, 21, 21)}
 RECORDED = dt.datetime(2025, 12, 1, 14)
@@ -45,6 +48,7 @@ def publish_small_warehouse(folder: Path, *, is_stopped: bool = False) -> Path:
         _decide(con, at, net_return, is_stopped=is_stopped and at == DECISIONS[-1])
     _evaluate(con)
     _detect(con)
+    _explain(con)
     for table in PUBLISHED:
         con.execute(f"create table main.{table} as from steps.{table}")
     con.execute("alter table main.allocation_log add column level integer default 0")
@@ -117,7 +121,22 @@ def _tell(con: duckdb.DuckDBPyConnection) -> None:
                 "symbol": list(CLASSES),
                 "is_excluded": [symbol == "ETH-USD" for symbol in CLASSES],
                 "reason": ["2 hours late" if symbol == "ETH-USD" else "none" for symbol in CLASSES],
+                "missing_rate": 0.0,
+                "consecutive_missing": 0,
+                "staleness_hours": [2.0 if symbol == "ETH-USD" else 0.0 for symbol in CLASSES],
+                "flags": ["late" if symbol == "ETH-USD" else "" for symbol in CLASSES],
             }
+        ),
+        "decision_bars": pd.DataFrame(
+            [
+                {"clock": "global", "symbol": symbol, "decision_at": at}
+                | {
+                    "session_date": at.date() - dt.timedelta(days=1),
+                    "bar_known_at": at - dt.timedelta(hours=2),
+                }
+                for symbol in CLASSES
+                for at in DECISIONS
+            ]
         ),
     }
     for table, frame in tables.items():
@@ -341,3 +360,94 @@ def _decide(con: duckdb.DuckDBPyConnection, at: dt.datetime, net_return: float, 
     check |= {"block_length": 5.0, "reality_check": 0.2, "undefined": None}
     check |= {"spa_lower": 0.1, "spa_consistent": 0.15, "spa_upper": 0.18}
     warehouse.write(con, "steps.reality_checks", pd.DataFrame([made | check]))
+
+
+def _explain(con: duckdb.DuckDBPyConnection) -> None:
+    """What explains the last decision: a bar and its restatement, lineage, stages, gates and risk."""
+    at = DECISIONS[-1]
+    made = {"portfolio": "global", "decision_at": at, "known_at": at, "run_id": "first"}
+    held = {symbol: weight for symbol, weight in WEIGHTS.items() if symbol != "CASH" and weight}
+    landed = {"batch_id": 1, "run_id": "first", "vendor": "file", "as_of": AS_OF, "rows_quarantined": 1}
+    landed |= {"rows_seen": 9, "rows_landed": 8, "loaded_at": AS_OF, "source": "bars.csv"}
+    warehouse.write(
+        con, "raw.batches", pd.DataFrame([landed | {"payload_number": 1, "payload_hash": "ab12" * 16}])
+    )
+    bars = [_bar(symbol, place, 1) for place, symbol in enumerate(CLASSES, 1)]
+    warehouse.write(con, "raw.bars", pd.DataFrame([*bars, _bar("AAPL", 9, 2)]))
+    refused = {"batch_id": 1, "payload_number": 1, "row_number": 7, "symbol": "AAPL", "vendor": "file"}
+    refused |= {"reason": "high_below_low", "detail": "high 1, low 2", "row_json": "{}", "source": "bars.csv"}
+    refused |= {"session_date": at.date(), "recorded_at": at, "known_at": at}
+    warehouse.write(con, "raw.quarantined_bars", pd.DataFrame([refused]))
+    parts = [
+        (symbol, name, share * weight) for symbol, weight in held.items() for name, share in SHARES.items()
+    ]
+    lineage = [
+        {"portfolio": "global", "decision_at": at, "known_at": at, "symbol": symbol, "strategy": name}
+        | {"strategy_weight": 0.5, "position": 0.8, "expected_return": 0.0005, "contribution": contribution}
+        | {"window_id": 24, "session_date": at.date() - dt.timedelta(days=1), "bar_known_at": at}
+        | {"vendor": "file", "batch_id": 1, "payload_number": 1}
+        | {"row_number": list(CLASSES).index(symbol) + 1}
+        for symbol, name, contribution in parts
+    ]
+    _create(con, "exposure_lineage", pd.DataFrame(lineage))
+    weights = [
+        made | {"symbol": symbol, "strategy": name, "score": 0.4, "weight": 0.5, "position": 0.8}
+        | {"expected_return": 0.0005}
+        for symbol, name, _ in parts
+    ]  # fmt: skip
+    warehouse.write(con, "steps.strategy_weights", pd.DataFrame(weights))
+    views = [
+        made | {"symbol": symbol, "ensemble_view": 0.0004, "standard_error": 0.0001, "shrunk_view": 0.0003}
+        for symbol in held
+    ]
+    warehouse.write(con, "steps.expected_returns", pd.DataFrame(views))
+    warehouse.write(con, "steps.weight_waterfall", pd.DataFrame(_stages(made, held)))
+    gates = {"is_pooled": False, "trades": 42, "max_drawdown": -0.1, "expected_net_return": 0.0001}
+    gates |= {"windows": 9, "negative_windows": 2}
+    judged = [
+        made | gates | {"symbol": symbol, "strategy": name, "is_adopted": symbol in held}
+        | {"reason": "adopted" if symbol in held else "drawdown 0.31 > 0.25"}
+        for symbol in CLASSES
+        for name in SHARES
+    ]  # fmt: skip
+    warehouse.write(con, "steps.strategy_gates", pd.DataFrame(judged))
+    risk = [
+        made | {"symbol": symbol, "contribution": 0.11 * weight / 0.45} for symbol, weight in held.items()
+    ]
+    warehouse.write(con, "steps.risk_contributions", pd.DataFrame(risk))
+    sure = {"confidence": 0.78, "raw_probability": 0.8, "calibrated_probability": 0.78, "is_calibrated": True}
+    sure |= {"resolved_spans": 60, "brier_score": 0.2, "brier_calibrated": 0.19}
+    warehouse.write(con, "steps.confidences", pd.DataFrame([made | sure]))
+    span = {"clock": "global", "plan": "default", "asset_group": "all", "scenario": "plain", "window_id": 24}
+    span |= {"known_at": RECORDED, "max_drawdown": -0.1}
+    sharpes = {"train": 0.9, "test": 0.5}
+    spans = [
+        span | {"strategy": name, "span": kind, "sharpe": sharpe}
+        for name in SHARES
+        for kind, sharpe in sharpes.items()
+    ]
+    _create(con, "group_metrics", pd.DataFrame(spans))
+
+
+def _bar(symbol: str, row_number: int, version: int) -> dict[str, object]:
+    at = DECISIONS[-1]
+    day = at - dt.timedelta(days=1)
+    bar = {"batch_id": 1, "payload_number": 1, "row_number": row_number, "symbol": symbol, "version": version}
+    bar |= {"session_date": day.date(), "opened_at": day, "closed_at": day, "available_at": day}
+    bar |= {"recorded_at": AS_OF, "known_at": at - dt.timedelta(hours=2), "vendor": "file", "volume": 100.0}
+    return bar | {"open": 10.0, "high": 12.0, "low": 9.0, "close": 10.0 + version}
+
+
+def _stages(made: dict[str, object], held: dict[str, float]) -> list[dict[str, object]]:
+    """Six stages that add up to the weights."""
+    names = ("risk_based", "views", "raw", "smoothed", "projected", "stops")
+    rows = []
+    for symbol, weight in held.items():
+        after = [0.3, 0.25, weight + 0.05, weight, weight, weight]
+        changes = [now - before for now, before in zip(after, [0.0, *after[:-1]], strict=True)]
+        rows += [
+            made | {"symbol": symbol, "stage": stage, "stage_number": number}
+            | {"weight_change": changes[number - 1], "weight_after": after[number - 1]}
+            for number, stage in enumerate(names, 1)
+        ]  # fmt: skip
+    return rows

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from flows import absences, docs, evaluation_rows, outputs
+from flows import absences, difference_rows, docs, evaluation_rows, explanation_rows, outputs, page_rows
 from flows.cli import app
 from python_steps import warehouse
 
@@ -22,7 +22,7 @@ QUERIES = [
 ]
 REPORTED = {
     name: query
-    for module in (outputs, evaluation_rows, absences, docs)
+    for module in (outputs, evaluation_rows, absences, docs, page_rows, explanation_rows, difference_rows)
     for name, query in vars(module).items()
     if name.endswith("_SQL")
 }
@@ -55,7 +55,8 @@ def test_each_query_fits_the_tables_of_the_contracts(empty_warehouse, query):
 
 @pytest.mark.parametrize("query", REPORTED.values(), ids=list(REPORTED))
 def test_each_query_of_the_report_fits_the_tables_of_the_contracts(empty_warehouse, query):
-    parameters = {name: None for name in ("portfolio", "at", "clock", "plan") if f"${name}" in query}
+    names = set(re.findall(r"\$([a-z_]+)", query))
+    parameters = dict.fromkeys(names)
     assert empty_warehouse.execute(query, parameters).fetchall() == []
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from flows import landing, landing_log, logs, outputs, pipeline, vendors
 from flows.dbt import Dbt, Node
 from flows.lock import AND, held
+from flows.monitoring.attempt import Attempt, watched
 from flows.publish import publish, sweep, working_copy
 from flows.requests import Outcome, RebalanceRequest, RunResult
 from flows.versions import code_version, lock_hash
@@ -59,12 +60,15 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
     with (
         held(request.warehouse, together, request.lock_wait),
         logs.progress(together, is_shown=not request.is_json) as step,
+        watched(request, list(chosen)) as attempt,
     ):
         sweep(request.warehouse)
         with working_copy(request.warehouse) as file:
             renewed = _fit(file, is_rebuild=request.is_rebuild)
             begun = _begin(file, request, chosen, weights, step)
             log = logs.configure(request.out, begun.runs[-1].run_id, json_only=request.is_json)
+            attempt.log = log
+            attempt.step("Landed")
             if left_out:
                 log.warning(
                     "Learners left out, since their extras are not installed", learners=", ".join(left_out)
@@ -75,16 +79,18 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
             if not request.is_rebuild and not begun.landed.is_new and not any(map(_is_due, begun.runs)):
                 log.info("Nothing new", portfolio=together, as_of=_text(begun.runs[-1].as_of))
                 _keep_answers(begun, request.warehouse)
-                return [_result(request, run, "unchanged", 0, begun) for run in begun.runs]
+                return [_result(request, run, "unchanged", 0, begun, attempt) for run in begun.runs]
             if request.is_rebuild:
                 for run in begun.runs:
                     forget(run)
-            added = pipeline.compute_all(begun.runs, Dbt(file, on_node=_shown_by(step)), log.info)
+            dbt = Dbt(file, on_node=attempt.heard(_shown_by(step)))
+            added = pipeline.compute_all(begun.runs, dbt, attempt.timed(log.info))
             ends = [(run, finish(run, count), count) for run, count in zip(begun.runs, added, strict=True)]
             publish(file, request.warehouse)
+            attempt.step("Published")
             for run, outcome, count in ends:
                 log.info("Published", portfolio=run.portfolio, decisions=count, outcome=outcome)
-        return [_result(request, run, outcome, count, begun) for run, outcome, count in ends]
+        return [_result(request, run, outcome, count, begun, attempt) for run, outcome, count in ends]
 
 
 def _chosen(portfolios: Sequence[str]) -> tuple[dict[str, policies.Policy], list[str]]:
@@ -271,16 +277,21 @@ def _is_due(run: pipeline.Run) -> bool:
 
 
 def _result(
-    request: RebalanceRequest, run: pipeline.Run, outcome: Outcome, added: int, begun: Begun
+    request: RebalanceRequest,
+    run: pipeline.Run,
+    outcome: Outcome,
+    added: int,
+    begun: Begun,
+    attempt: Attempt,
 ) -> RunResult:
     """The published decision, and its files."""
     out = request.out / run.portfolio if len(begun.runs) > 1 else request.out
     con = outputs.open_published(request.warehouse)
     try:
         evidence = outputs.gather(con, run.portfolio)
+        files = [*outputs.write(evidence, out), attempt.decided(con, evidence, out)]
     finally:
         con.close()
-    files = outputs.write(evidence, out)
     weights = dict(zip(evidence.exposures["symbol"], evidence.exposures["weight"], strict=True))
     return RunResult(
         run_id=run.run_id,

@@ -86,9 +86,11 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
             dbt = Dbt(file, on_node=attempt.heard(_shown_by(step)))
             added = pipeline.compute_all(begun.runs, dbt, attempt.timed(log.info))
             ends = [(run, finish(run, count), count) for run, count in zip(begun.runs, added, strict=True)]
+            decided = {run.run_id: _decided(run) for run in begun.runs}
             publish(file, request.warehouse)
             attempt.step("Published")
             for run, outcome, count in ends:
+                logs.bind(run.run_id, decided[run.run_id])
                 log.info("Published", portfolio=run.portfolio, decisions=count, outcome=outcome)
         return [_result(request, run, outcome, count, begun, attempt) for run, outcome, count in ends]
 
@@ -274,6 +276,14 @@ def _is_due(run: pipeline.Run) -> bool:
             {"clock": run.policy.clock, "as_of": run.as_of, "portfolio": run.portfolio},
         ).fetchall()[0][0]
     return bool(due)
+
+
+def _decided(run: pipeline.Run) -> str:
+    """The newest decision of the portfolio."""
+    with _open(run.file) as con:
+        query = "select max(decision_at) from steps.allocation_log where portfolio = $portfolio"
+        found = con.execute(query, {"portfolio": run.portfolio}).fetchall()[0][0]
+    return "none" if found is None else _text(found)
 
 
 def _result(

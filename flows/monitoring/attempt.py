@@ -11,6 +11,7 @@ from flows import logs
 from flows.dbt import Node
 from flows.monitoring import alerts, notify, push, textfile
 from flows.outputs import Evidence
+from flows.publish import published
 from flows.requests import RebalanceRequest
 
 if TYPE_CHECKING:
@@ -66,8 +67,15 @@ class Attempt:
         return file
 
     def end(self, error: BaseException | None) -> None:
-        """Tell people, write how it went, push it. Never raises: the run has ended as it has."""
+        """Tell people, write how it went, push it. Never raises: the run has ended as it has.
+
+        A first run that is refused leaves nothing: it has a person before it, and nothing to watch yet.
+        """
+        if error and not published(self.request.warehouse).exists():
+            return
         log = self.log or logs.configure(self.request.out, "none", json_only=self.request.is_json)
+        if error:
+            log.error("Run failed", error=f"{type(error).__name__}: {error}", is_shown=False)
         try:
             told = alerts.of_failure(self.portfolios, error) if error else self._alerts
             is_open = notify.notify(

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.worlds import traces
+
 BIN = Path(sys.executable).parent
 DEPLOYMENT = "rebalance/daily"
 
@@ -87,7 +89,7 @@ def test_a_deployment_run_publishes_where_up_was_called_a_second_is_cancelled_an
     write_a_small_world(tmp_path)
     port, pids = free_port(), []
     try:
-        said = run("portfolio", "up", "--port", port, cwd=tmp_path)
+        said = run("portfolio", "up", "--port", port, cwd=tmp_path, **traces.ENVIRONMENT)
         assert said.returncode == 0, said.stderr
         home = tmp_path / ".warehouse" / "prefect"
         auth = (home / "auth").read_text()
@@ -124,5 +126,9 @@ def test_a_deployment_run_publishes_where_up_was_called_a_second_is_cancelled_an
     finally:
         ended = run("portfolio", "down", cwd=tmp_path)
     assert ended.stdout.count("ended") == 2
+    # No credential in any file, log, artifact or table of ours or of Prefect's; a plain parameter is in one.
+    secrets = (*traces.MARKS, auth.partition(":")[2])
+    assert traces.found([tmp_path], secrets, but=[home / "auth"]) == []
+    assert any("prefect.db" in place for place in traces.found([home], ["trees.yml"]))
     assert not [pid for pid in pids if is_running(pid)]
     assert run("portfolio", "down", cwd=tmp_path).stdout.startswith("nothing was up")

@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: rebalance test mutants docs lint format bench lock
+.PHONY: rebalance test mutants dashboard audit docs lint format bench lock
 
 rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
@@ -16,6 +16,14 @@ test: .venv/installed
 # Every guard against every mistake of the catalogue: writes tests/leakage/SCORE.md.
 mutants: .venv/installed
 	$(BIN)/python -m tests.leakage.score
+
+# The Grafana dashboard, from the list of metrics.
+dashboard: .venv/installed
+	$(BIN)/python -m flows.monitoring.dashboard
+
+# Needs the extra `audit` and a reachable advisory service; says so, and passes, where there is none.
+audit: .venv/installed
+	$(BIN)/python -m tests.security.audit
 
 # Signals and learners from the files and what is published; the code's own pages from its docstrings.
 docs: .venv/installed

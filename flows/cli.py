@@ -299,8 +299,14 @@ def publish(
 
         if not repair:
             raise RequestError("publish: a run publishes itself; expected --repair")
+        from flows.monitoring import textfile
+
         con = outputs.open_published(warehouse)
-        for file in outputs.write(outputs.gather(con, Path(portfolio).stem), out):
+        evidence = outputs.gather(con, Path(portfolio).stem)
+        for file in [
+            *outputs.write(evidence, out),
+            textfile.write_decision(textfile.told(con, evidence), out),
+        ]:
             typer.echo(file)
 
 

@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: rebalance test mutants reliability docs lint format bench lock
+.PHONY: rebalance test mutants reliability dashboard audit docs lint format bench lock
 
 rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
@@ -21,6 +21,14 @@ mutants: .venv/installed
 # (FAULTS="--kills 50 --rebalance-kills 10 --hours 1" makes it less). Writes tests/reliability/RESULTS.md.
 reliability: .venv/installed
 	$(BIN)/python -m tests.reliability.report $(FAULTS)
+
+# The Grafana dashboard, from the list of metrics.
+dashboard: .venv/installed
+	$(BIN)/python -m flows.monitoring.dashboard
+
+# Needs the extra `audit` and a reachable advisory service; says so, and passes, where there is none.
+audit: .venv/installed
+	$(BIN)/python -m tests.security.audit
 
 # Signals and learners from the files and what is published; tables from dbt; code from its docstrings.
 docs: .venv/installed

@@ -152,6 +152,46 @@ def land(
 
 
 @app.command()
+def stream(
+    symbol: Symbols = None,
+    portfolio: Portfolio = "global",
+    batches: Annotated[
+        int | None, typer.Option(min=1, help="End after so many that brought something.")
+    ] = None,
+    decide: Annotated[
+        bool, typer.Option("--decide", help="Make the decision, too, as soon as one is due.")
+    ] = False,
+    warehouse: Warehouse = WAREHOUSE,
+    out: Out = OUT,
+    as_json: Annotated[bool, typer.Option("--json", help="The log as JSON.")] = False,
+    lock_wait: LockWait = 900.0,
+    debug: Debug = False,
+) -> None:
+    """Land closed candles of Binance as they are told, and say where the portfolio stands, until ended."""
+    with _errors(debug):
+        from flows.requests import rebalance_request
+        from flows.streaming.run import Streaming
+        from flows.streaming.run import stream as follow
+
+        common: dict[str, Any] = {
+            "warehouse": warehouse,
+            "out": out,
+            "lock_wait": lock_wait,
+            "is_json": as_json,
+        }
+        request = rebalance_request(portfolio=portfolio, **common)
+        asked = Streaming(
+            symbols=symbol or [],
+            portfolio=Path(portfolio).stem,
+            batches=batches,
+            on_due=(lambda: _run(request, [portfolio])) if decide else None,
+            **common,
+        )
+        for line in follow(asked):
+            typer.echo(line)
+
+
+@app.command()
 def backfill(
     portfolio: Portfolio = "global",
     warehouse: Warehouse = WAREHOUSE,
@@ -263,8 +303,14 @@ def publish(
 
         if not repair:
             raise RequestError("publish: a run publishes itself; expected --repair")
+        from flows.monitoring import textfile
+
         con = outputs.open_published(warehouse)
-        for file in outputs.write(outputs.gather(con, Path(portfolio).stem), out):
+        evidence = outputs.gather(con, Path(portfolio).stem)
+        for file in [
+            *outputs.write(evidence, out),
+            textfile.write_decision(textfile.told(con, evidence), out),
+        ]:
             typer.echo(file)
 
 

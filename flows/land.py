@@ -1,6 +1,7 @@
 """Bars of vendors landed in the published warehouse, without a decision: the next run sees them."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,11 @@ from flows.failpoints import reached
 from flows.lock import held
 from flows.publish import publish, sweep, working_copy
 from flows.requests import LandRequest
-from flows.vendors import Failure
+from flows.vendors import Failure, Fetched
 from python_steps import study, warehouse
 from python_steps.land_actions import ActionsReport, land_actions
 from python_steps.land_bars import LandingReport, land_bars, next_batch_id
+from python_steps.payloads import Answered
 
 HOLDER = "land"
 
@@ -43,10 +45,11 @@ class LandResult:
         return said
 
 
-def run_land(request: LandRequest) -> LandResult:
+def run_land(request: LandRequest, answers: Sequence[Answered] | None = None) -> LandResult:
     """Ask the vendors, land what they answer, and publish it as a run does; models are not made.
 
-    Raises InputError where nothing could be fetched, and Busy; nothing is published then.
+    Where `answers` are given, of a stream, those are landed and nobody is asked. Raises InputError where
+    nothing could be fetched, and Busy; nothing is published then.
     """
     with (
         held(request.warehouse, HOLDER, request.lock_wait),
@@ -62,11 +65,14 @@ def run_land(request: LandRequest) -> LandResult:
                 batch_id = next_batch_id(con)
                 run_id = f"{HOLDER}-{batch_id:05d}"
                 log = logs.configure(request.out, run_id, json_only=request.is_json)
-                log.info(
-                    "Vendors asked", vendors=",".join(request.vendors), as_of=f"{request.as_of.isoformat()}Z"
-                )
+                asked = "Vendors asked" if answers is None else "Stream told"
+                log.info(asked, vendors=",".join(request.vendors), as_of=f"{request.as_of.isoformat()}Z")
                 seeds = study.tables(study.read_study())
-                fetched = landing.ask_vendors(con, request, request.as_of, seeds, step)
+                fetched = (
+                    landing.ask_vendors(con, request, request.as_of, seeds, step)
+                    if answers is None
+                    else Fetched(list(answers), asked=len(answers))
+                )
                 landing_of: dict[str, Any] = {
                     "as_of": request.as_of,
                     "batch_id": batch_id,

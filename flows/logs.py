@@ -14,6 +14,7 @@ from rich.console import Console
 from python_steps.scrub import scrub
 
 LOG_FILE = "log.jsonl"
+NOT_ON_THE_TERMINAL = {"level", "timestamp", "event", "run_id", "decision"}
 
 
 @cache
@@ -46,6 +47,11 @@ def configure(out_dir: Path, run_id: str, *, json_only: bool = False) -> Any:
     return structlog.get_logger()
 
 
+def bind(run_id: str, decision: str) -> None:
+    """From now on every event carries this run and its decision, in JSON."""
+    structlog.contextvars.bind_contextvars(run_id=run_id, decision=decision)
+
+
 @contextmanager
 def progress(title: str, *, is_shown: bool = True) -> Iterator[Callable[[str, int, int], None]]:
     """A bar on the terminal while something runs; call what it yields with (what, number, of how many)."""
@@ -66,9 +72,7 @@ def progress(title: str, *, is_shown: bool = True) -> Iterator[Callable[[str, in
 
 def line(event: MutableMapping[str, Any]) -> str:
     """`[LEVEL] time | event | key=value`, always one line."""
-    rest = {
-        key: value for key, value in event.items() if key not in {"level", "timestamp", "event", "run_id"}
-    }
+    rest = {key: value for key, value in event.items() if key not in NOT_ON_THE_TERMINAL}
     level, instant = str(event["level"]).upper(), str(event["timestamp"]).removesuffix("Z")
     return " | ".join(
         [f"[{level}] {instant}", _text(event["event"]), *(f"{k}={_text(v)}" for k, v in rest.items())]
@@ -77,7 +81,7 @@ def line(event: MutableMapping[str, Any]) -> str:
 
 class _Tee:
     """Last in the chain: appends the JSON line to the file and hands on what the terminal shows, no key in
-    either.
+    either. An event with `is_shown=False` is for the file alone: the command says it by itself.
     """
 
     def __init__(self, file: Path, *, json_only: bool) -> None:
@@ -85,9 +89,12 @@ class _Tee:
         self.json_only = json_only
 
     def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+        is_shown = event.pop("is_shown", True)
         as_json = scrub(json.dumps(event, default=str, sort_keys=True))
         with self.file.open("a", encoding="utf-8") as lines:
             lines.write(as_json + "\n")
+        if not is_shown:
+            raise structlog.DropEvent
         return as_json if self.json_only else scrub(line(event))
 
 

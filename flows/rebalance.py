@@ -15,6 +15,7 @@ from flows import landing, landing_log, logs, outputs, pipeline, vendors
 from flows.dbt import Dbt, Node
 from flows.failpoints import reached
 from flows.lock import AND, held
+from flows.monitoring.attempt import Attempt, watched
 from flows.publish import publish, sweep, working_copy
 from flows.requests import Outcome, RebalanceRequest, RunResult
 from flows.versions import code_version, lock_hash
@@ -64,6 +65,7 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
     with (
         held(request.warehouse, together, request.lock_wait),
         logs.progress(together, is_shown=not request.is_json) as step,
+        watched(request, list(chosen)) as attempt,
     ):
         reached("locked")
         sweep(request.warehouse)
@@ -73,6 +75,8 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
             begun = _begin(file, request, chosen, weights, step)
             reached("landed")
             log = logs.configure(request.out, begun.runs[-1].run_id, json_only=request.is_json)
+            attempt.log = log
+            attempt.step("Landed")
             if left_out:
                 log.warning(
                     "Learners left out, since their extras are not installed", learners=", ".join(left_out)
@@ -85,17 +89,21 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
                 if weights:
                     log.warning("Holdings not kept", shown_by="portfolio report --holdings FILE")
                 _keep_answers(begun, request.warehouse)
-                return [_result(request, run, "unchanged", 0, begun) for run in begun.runs]
+                return [_result(request, run, "unchanged", 0, begun, attempt) for run in begun.runs]
             if request.is_rebuild:
                 for run in begun.runs:
                     forget(run)
-            added = pipeline.compute_all(begun.runs, Dbt(file, on_node=_shown_by(step)), log.info)
+            dbt = Dbt(file, on_node=attempt.heard(_shown_by(step)))
+            added = pipeline.compute_all(begun.runs, dbt, attempt.timed(log.info))
             ends = [(run, finish(run, count), count) for run, count in zip(begun.runs, added, strict=True)]
+            decided = {run.run_id: _decided(run) for run in begun.runs}
             reached("finished")
             publish(file, request.warehouse)
+            attempt.step("Published")
             for run, outcome, count in ends:
+                logs.bind(run.run_id, decided[run.run_id])
                 log.info("Published", portfolio=run.portfolio, decisions=count, outcome=outcome)
-        return [_result(request, run, outcome, count, begun) for run, outcome, count in ends]
+        return [_result(request, run, outcome, count, begun, attempt) for run, outcome, count in ends]
 
 
 def _chosen(portfolios: Sequence[str]) -> tuple[dict[str, policies.Policy], list[str]]:
@@ -281,17 +289,30 @@ def _is_due(run: pipeline.Run) -> bool:
     return bool(due)
 
 
+def _decided(run: pipeline.Run) -> str:
+    """The newest decision of the portfolio."""
+    with _open(run.file) as con:
+        query = "select max(decision_at) from steps.allocation_log where portfolio = $portfolio"
+        found = con.execute(query, {"portfolio": run.portfolio}).fetchall()[0][0]
+    return "none" if found is None else _text(found)
+
+
 def _result(
-    request: RebalanceRequest, run: pipeline.Run, outcome: Outcome, added: int, begun: Begun
+    request: RebalanceRequest,
+    run: pipeline.Run,
+    outcome: Outcome,
+    added: int,
+    begun: Begun,
+    attempt: Attempt,
 ) -> RunResult:
     """The published decision, and its files."""
     out = request.out / run.portfolio if len(begun.runs) > 1 else request.out
     con = outputs.open_published(request.warehouse)
     try:
         evidence = outputs.gather(con, run.portfolio)
+        files = _written(con, evidence, out, attempt)
     finally:
         con.close()
-    files = _written(evidence, out)
     weights = dict(zip(evidence.exposures["symbol"], evidence.exposures["weight"], strict=True))
     return RunResult(
         run_id=run.run_id,
@@ -305,9 +326,11 @@ def _result(
     )
 
 
-def _written(evidence: outputs.Evidence, out: Path) -> list[Path]:
+def _written(
+    con: "duckdb.DuckDBPyConnection", evidence: outputs.Evidence, out: Path, attempt: Attempt
+) -> list[Path]:
     try:
-        return outputs.write(evidence, out)
+        return [*outputs.write(evidence, out), attempt.decided(con, evidence, out)]
     except OSError as error:
         raise UnwrittenError(
             f"{evidence.portfolio} is published, but {error.filename} is not written ({error.strerror});"

@@ -21,6 +21,7 @@ DEPLOYED = "prefect.yaml"
 BEAT = 30  # seconds between the heartbeats of a run: the shortest that Prefect takes
 SERVER_WAIT = 120.0
 END_WAIT = 20.0
+SHORTEST_PASSWORD = 16
 
 
 class UpError(RuntimeError):
@@ -106,7 +107,12 @@ def _auth(home: Path) -> str:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as content:
             content.write(f"portfolio:{secrets.token_urlsafe(24)}")
-    return file.read_text().strip()
+    auth = file.read_text().strip()
+    if file.stat().st_mode & 0o077:
+        raise UpError(f"{file} can be read by others; expected chmod 600, and a new one if they have")
+    if len(auth.partition(":")[2]) < SHORTEST_PASSWORD:
+        raise UpError(f"{file} holds no password of {SHORTEST_PASSWORD} letters; remove it for a new one")
+    return auth
 
 
 def _start(home: Path, name: str, arguments: list[str], environment: dict[str, str]) -> str:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from python_steps import plugins
+from python_steps import names, plugins
 from python_steps.learner_code import PACKAGE
+from python_steps.names import Symbol
 
 PORTFOLIOS = Path(__file__).parent.parent / "flows" / "portfolios"
 MAX_BYTES = 100_000
@@ -35,7 +36,7 @@ class Universe(Strict):
     """Which assets: classes, narrowed to named symbols where given."""
 
     asset_classes: tuple[AssetClass, ...] = Field(min_length=1)
-    symbols: tuple[str, ...] | None = None
+    symbols: tuple[Symbol, ...] | None = None
 
 
 class Gates(Strict):
@@ -121,7 +122,7 @@ class SolverFailures(Strict):
 class Defensive(Strict):
     """What may still be held while a drawdown is latched, and how much of it together."""
 
-    symbols: tuple[str, ...] = Field(min_length=1)
+    symbols: tuple[Symbol, ...] = Field(min_length=1)
     limit: Share
 
 
@@ -264,6 +265,8 @@ def find(name_or_file: str | Path) -> Path:
     """The file of a portfolio: a path that ends in .yml or .yaml, or a name in flows/portfolios."""
     path = Path(name_or_file)
     if path.suffix in {".yml", ".yaml"}:
+        if not names.is_name(path.stem):
+            raise PolicyError(f"{path.name!r} is no name of a policy file; {names.NAME_EXPECTED}, then .yml")
         if not path.is_file():
             raise PolicyError(f"{path}: no such policy file")
         return path
@@ -291,8 +294,10 @@ def _merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     parent = content.pop("extends", None)
     if parent is None:
         return content
+    if not (isinstance(parent, str) and names.is_name(parent)):
+        raise PolicyError(f"{path.name}: extends: {str(parent)[:40]!r} is no name; {names.NAME_EXPECTED}")
     base = path.parent / f"{parent}.yml"
-    return _overlay(_merged(base if base.is_file() else find(str(parent)), (*seen, path)), content)
+    return _overlay(_merged(base if base.is_file() else find(parent), (*seen, path)), content)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -306,12 +311,11 @@ def _read(path: Path) -> dict[str, Any]:
         content = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader of our own
     except PolicyError as error:
         raise PolicyError(f"{path.name}: {error}") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date or an integer that is none
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark else ""
-        raise PolicyError(
-            f"{path.name}: {place}not valid YAML ({getattr(error, 'problem', 'too deep')})"
-        ) from None
+        why = "too deep" if isinstance(error, RecursionError) else getattr(error, "problem", str(error)[:80])
+        raise PolicyError(f"{path.name}: {place}not valid YAML ({why})") from None
     if not isinstance(content, dict):
         raise PolicyError(f"{path.name}: expected keys and values")
     return content

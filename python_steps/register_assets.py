@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import duckdb
 import pyarrow as pa
 
+from python_steps import names
 from python_steps.adapters.file import ADJUSTMENTS, VENDOR
 from python_steps.errors import InputError
 from python_steps.payloads import Answered
@@ -87,6 +88,7 @@ def resolve_assets(
         if asset_class is not None:
             _check_class(place, symbol, asset_class, classes, assets.get(symbol))
             assets.setdefault(symbol, Asset(symbol, asset_class, *classes[asset_class]))
+    _check_vendors(con, deliveries)
     con.execute("create temp table landing_assets (symbol varchar, venue varchar, member_until date)")
     columns = ("symbol", "venue", "member_until")
     rows = [{name: getattr(asset, name) for name in columns} for asset in assets.values()]
@@ -152,8 +154,21 @@ def _described(
 
 
 def _check_symbol(place: str, symbol: str) -> None:
+    if not names.is_symbol(symbol):
+        raise InputError(f"{place}: {symbol[:40]!r} is no symbol; {names.SYMBOL_EXPECTED}")
     if symbol.upper() == CASH:
         raise InputError(f"{place}: symbol '{symbol}' is what is not invested; expected another symbol")
+
+
+def _check_vendors(con: duckdb.DuckDBPyConnection, deliveries: Sequence[Delivery]) -> None:
+    query = """
+    select vendor, payload_number, min(row_number) from landing_rows
+    where vendor is not null group by vendor, payload_number order by payload_number, vendor
+    """
+    for vendor, payload_number, row_number in con.execute(query).fetchall():
+        if not names.is_vendor(vendor):
+            place = f"{deliveries[payload_number - 1].source}: row {row_number}"
+            raise InputError(f"{place}: {vendor[:40]!r} is no name of a vendor; {names.VENDOR_EXPECTED}")
 
 
 def _check_class(

@@ -22,8 +22,12 @@ class VendorSettings(BaseSettings):
     key_file: Path | None = None
 
 
-def vendor_settings(vendor: str) -> VendorSettings:
-    """The settings of one vendor; its key, wherever it is from, stands in `key` and is scrubbed from now on.
+WEB, SOCKET = ("https", "http"), ("wss", "ws")
+
+
+def vendor_settings(vendor: str, schemes: tuple[str, str] = WEB) -> VendorSettings:
+    """The settings of one vendor or service, whose address has a scheme that is safe, or the other on
+    loopback; its key, wherever it is from, stands in `key` and is scrubbed from now on.
 
     Raises InputError, which names the variable and never its value: both _KEY and _KEY_FILE, a file that
     cannot be read, a key with blanks or letters beyond ASCII, an address that is none or is not safe.
@@ -32,7 +36,7 @@ def vendor_settings(vendor: str) -> VendorSettings:
     from_environment: dict[str, Any] = {"_env_prefix": prefix}
     found = VendorSettings(**from_environment)
     if found.url:
-        _require_safe_address(f"{prefix}URL", found.url)
+        _require_safe_address(f"{prefix}URL", found.url, schemes)
     if found.key and found.key_file:
         raise InputError(f"{prefix}KEY and {prefix}KEY_FILE are both set; expected one")
     if found.key_file:
@@ -55,15 +59,16 @@ def _read(name: str, file: Path) -> str:
     return text
 
 
-def _require_safe_address(name: str, url: str) -> None:
+def _require_safe_address(name: str, url: str, schemes: tuple[str, str]) -> None:
     """https, or http to this machine: a key does not travel in clear."""
+    safe, plain = schemes
     try:
         parts = urlsplit(url)
-        is_safe = parts.scheme == "https" or _is_loopback(parts.hostname or "")
+        is_safe = parts.scheme == safe or _is_loopback(parts.hostname or "")
     except ValueError:
         is_safe = False
-    if not is_safe or parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise InputError(f"{name}: expected an address such as https://host/path (http on loopback only)")
+    if not is_safe or parts.scheme not in schemes or not parts.hostname:
+        raise InputError(f"{name}: expected an address such as {safe}://host/path ({plain} on loopback only)")
     if parts.query or parts.fragment or "@" in parts.netloc:
         raise InputError(f"{name}: expected an address without user, query or fragment")
 

@@ -72,7 +72,7 @@ def fetch(request: VendorRequest, http: VendorHttp) -> Iterator[VendorPayload]:
 def parse(payload: VendorPayload) -> ParsedPayload:
     """One row for each candle, with its instants; the landing refuses one that is not closed."""
     reading = Reading(payload)
-    reading.rows(as_list, _bar)
+    reading.rows(as_list, bar)
     return reading.parsed()
 
 
@@ -91,7 +91,7 @@ def _opened(raw: Any) -> int | None:
     return int(raw[0])
 
 
-def _bar(raw: Any) -> dict[str, Any]:
+def bar(raw: Any) -> dict[str, Any]:
     """[open time, open, high, low, close, volume, close time, ...], its times in milliseconds; the close
     time is the last millisecond of the day.
     """

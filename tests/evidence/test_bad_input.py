@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.cli import app
+from flows.logs import LOG_FILE
+from flows.monitoring.textfile import ATTEMPT_FILE
 from tests.evidence.conftest import own_bars, portfolio, sha256
 
 RUNNER = CliRunner()
@@ -212,8 +214,11 @@ def refused(
     assert said.exit_code == 1
     assert said.stdout == ""
     assert len(said.stderr.splitlines()) == 1, said.stderr
-    left = {file: sha256(file) for file in folder.rglob("*") if file.is_file()}
-    expected = (kept or {}) | {folder / name: sha256(folder / name) for name in files}
+    told = {folder / ".out" / name for name in (ATTEMPT_FILE, LOG_FILE)} if kept else set()  # that it failed
+    assert all("failed" in file.read_text() or "run_success" in file.read_text() for file in told)
+    left = {file: sha256(file) for file in folder.rglob("*") if file.is_file() and file not in told}
+    expected = {file: digest for file, digest in (kept or {}).items() if file not in told}
+    expected |= {folder / name: sha256(folder / name) for name in files}
     lock = folder / LOCK
     assert left == expected | ({lock: sha256(lock)} if lock.exists() else {})
     assert not lock.exists() or lock.read_bytes() == b""

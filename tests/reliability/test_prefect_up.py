@@ -16,6 +16,8 @@ from pathlib import Path
 from flows.up import deployments
 from tests.worlds import trees
 
+from tests.worlds import traces
+
 BIN = Path(sys.executable).parent
 DEPLOYMENT = "rebalance/daily"
 
@@ -86,7 +88,7 @@ def test_a_run_publishes_where_up_was_called_a_second_is_cancelled_a_killed_one_
     trees.write(tmp_path)
     port, pids = free_port(), []
     try:
-        said = run("portfolio", "up", "--port", port, cwd=tmp_path)
+        said = run("portfolio", "up", "--port", port, cwd=tmp_path, **traces.ENVIRONMENT)
         assert said.returncode == 0, said.stderr
         home = tmp_path / ".warehouse" / "prefect"
         auth = (home / "auth").read_text()
@@ -138,5 +140,9 @@ def test_a_run_publishes_where_up_was_called_a_second_is_cancelled_a_killed_one_
     finally:
         ended = run("portfolio", "down", cwd=tmp_path)
     assert ended.stdout.count("ended") == 2
+    # No credential in any file, log, artifact or table of ours or of Prefect's; a plain parameter is in one.
+    secrets = (*traces.MARKS, auth.partition(":")[2])
+    assert traces.found([tmp_path], secrets, but=[home / "auth"]) == []
+    assert any("prefect.db" in place for place in traces.found([home], ["trees.yml"]))
     assert not [pid for pid in pids if is_running(pid)]
     assert run("portfolio", "down", cwd=tmp_path).stdout.startswith("nothing was up")

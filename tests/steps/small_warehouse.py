@@ -141,8 +141,22 @@ def _tell(con: duckdb.DuckDBPyConnection) -> None:
     }
     for table, frame in tables.items():
         _create(con, table, frame)
+    _quarantine(con)
     con.execute("alter table main.decisions add rebalance_date date")
     con.execute("update main.decisions set rebalance_date = decision_at::date + 1")
+
+
+def _quarantine(con: duckdb.DuckDBPyConnection) -> None:
+    """A bar of one vendor, and two rows of it set apart; a third is told after the decision's run."""
+    at = {"opened_at": DECISIONS[-1], "closed_at": DECISIONS[-1], "available_at": DECISIONS[-1]}
+    row = {"batch_id": 1, "payload_number": 1, "row_number": 1, "symbol": "BTC-USD", "vendor": "binance"}
+    row |= {"session_date": DECISIONS[-1].date(), "recorded_at": AS_OF, "known_at": DECISIONS[-1]}
+    prices = dict.fromkeys(("open", "high", "low", "close", "volume"), 1.0)
+    warehouse.write(con, "raw.bars", pd.DataFrame([row | at | prices | {"version": 1}]))
+    told = {"reason": "spike", "detail": "d", "row_json": "{}", "source": "s", "is_suspect": False}
+    later = {"row_number": 3, "known_at": AS_OF + dt.timedelta(days=1)}
+    rows = [row | told, row | told | {"row_number": 2}, row | told | later]
+    _create(con, "quarantined_bars", pd.DataFrame(rows))
 
 
 def _create(con: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> None:

@@ -15,6 +15,7 @@ from python_steps import warehouse
 from tests.vendors.history import DAY, Bar, made_up
 from tests.vendors.server import Server, shapes
 from tests.vendors.test_land import sessions_of
+from tests.worlds import traces
 
 SHAPES = shapes()
 FEEDS = {
@@ -63,7 +64,6 @@ class Runs:
                 bars = [bar for bar in history(vendor) if bar.session_date < as_of.date()]
                 server = stack.enter_context(Server(SHAPES[vendor].speak(bars, as_of)))
                 self.monkeypatch.setenv(f"PORTFOLIO_{vendor.upper()}_URL", server.url)
-                self.monkeypatch.setenv(f"PORTFOLIO_{vendor.upper()}_KEY", "canary-3f9d1c77e2")
                 options += ["--vendor", vendor, "--symbol", symbol]
             return self.run(command, name, as_of, *options)
 
@@ -78,6 +78,8 @@ class Runs:
 
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
+    for name, value in traces.ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     return Runs(tmp_path, monkeypatch)
 
 
@@ -104,3 +106,9 @@ def test_vendors_and_a_file_with_their_bars_give_the_same_exposures(runs: Runs):
     pd.testing.assert_frame_equal(again, rows, check_exact=True)
     assert same == exposures
     assert len(first) == len(rows) - 3  # BTC-USD, EUR-USD and CASH of the last decision
+    assert traces.found([runs.folder], traces.MARKS) == []  # every credential was set, OANDA's was used
+    # The search reads what those runs wrote: the log tells of the gateway, and a table who answered.
+    log = runs.folder / "daily" / "out" / "log.jsonl"
+    assert f"{log}: Metrics not pushed" in traces.found([runs.folder], ["Metrics not pushed"])
+    told = f"{published(runs.folder / 'daily')}, raw.payloads.vendor: coinbase"
+    assert told in traces.found([published(runs.folder / "daily")], ["coinbase"])

@@ -1,4 +1,4 @@
-"""Two stocks of a year and a half at most, and a policy that holds only them: the least there is to decide."""
+"""Two stocks of a year and a half at most, and a policy that holds only them: the least to decide on."""
 
 import datetime as dt
 from pathlib import Path

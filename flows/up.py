@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 POOL = "local"
 DEPLOYED = "prefect.yaml"
 BEAT = 30  # seconds between the heartbeats of a run: the shortest that Prefect takes
-SERVER_WAIT = 120.0
+SERVER_WAIT = 300.0  # half a minute on a quiet machine
 END_WAIT = 20.0
 SHORTEST_PASSWORD = 16
 

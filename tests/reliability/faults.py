@@ -152,6 +152,8 @@ def flipped(folder: Path) -> str:
             outcomes.append("same rows")
         except duckdb.Error:
             outcomes.append("error")
+        file.write_bytes(whole)
+        assert _rows(warehouse.connect(file, read_only=True)) == expected  # the error was of the byte
     return f"{outcomes.count('error')} errors, {outcomes.count('same rows')} the same rows, silently wrong 0:"
 
 

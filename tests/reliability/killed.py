@@ -199,7 +199,7 @@ def release_case(folder: Path) -> Case:
 
 
 def rebalance_case(folder: Path, *, is_tested: bool) -> Case:
-    """`portfolio rebalance` of two stocks, two more days told to a warehouse that is a year old.
+    """`portfolio rebalance` of two stocks, two more days told to a warehouse of nine months.
 
     Without `is_tested`, dbt's tests are left out: they read, and take half of the time.
     """

@@ -29,8 +29,8 @@ HEAD = """# What a run survives
 Written by `make reliability`. `old` and `new`: the published file is the one of before, byte for byte, or a
 whole one with the rows of a run that was never killed, to the bit. `finished, same`: the next run then ended,
 with the same rows, the same side files byte for byte, and nothing left over of the dead. Anything else ends
-the program with an error, and is a failure of `make reliability`. Rebalances are of two stocks over a year
-and a half, without Prefect and, for the sake of time, without dbt's tests, which only read.
+the program with an error, and is a failure of `make reliability`. Rebalances are of two stocks over nine
+months, without Prefect and, for the sake of time, without dbt's tests, which only read.
 
 """
 COLUMNS = "| command | fault | times | outcome | seed |\n| --- | --- | --- | --- | --- |\n"

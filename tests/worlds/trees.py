@@ -1,4 +1,4 @@
-"""Two stocks of a year and a half, and a policy that holds stocks only: the least that can be decided on."""
+"""Two stocks of a year and a half at most, and a policy that holds only them: the least to decide on."""
 
 import datetime as dt
 from pathlib import Path

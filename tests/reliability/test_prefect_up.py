@@ -14,9 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from flows.up import deployments
-from tests.worlds import trees
-
-from tests.worlds import traces
+from tests.worlds import traces, trees
 
 BIN = Path(sys.executable).parent
 DEPLOYMENT = "rebalance/daily"

@@ -15,7 +15,7 @@ from flows import vendors
 from flows.requests import FeedsRequest, RebalanceRequest
 from python_steps import learner_code, plugins, study
 from python_steps.adapters import file as file_adapter
-from python_steps.errors import InputError
+from python_steps.errors import InputError, UnansweredError
 from python_steps.land_actions import ActionsReport, land_actions
 from python_steps.land_bars import LandingReport, land_bars, latest_available_at
 from python_steps.policy import Policy, digest, to_json
@@ -113,12 +113,13 @@ def ask_vendors(
     seeds: "Mapping[str, pa.Table]",
     step: vendors.Step | None,
 ) -> vendors.Fetched:
-    """What the vendors of a request answer as of its instant. Raises InputError where all of it failed."""
+    """What the vendors of a request answer as of its instant; raises UnansweredError where all failed."""
     wanted = vendors.Wanted(request.vendors, request.symbols, request.from_date, request.to_date)
     fetched = vendors.fetch(con, wanted, seeds, as_of=as_of, step=step)
     if fetched.has_nothing:
         first, others = fetched.failures[0], len(fetched.failures) - 1
-        raise InputError(f"nothing could be fetched: {first.reason}" + f", and {others} more" * bool(others))
+        more = f", and {others} more" if others else ""
+        raise UnansweredError(f"nothing could be fetched: {first.reason}{more}")
     return fetched
 
 

@@ -16,6 +16,7 @@ from flows.lock import Busy
 from flows.prefect_hooks import tell
 from flows.prefect_parameters import Asked, Places, Question, Whose
 from flows.requests import RunResult, rebalance_request
+from python_steps.errors import UnansweredError
 
 if TYPE_CHECKING:
     from flows.leakcheck import LeakReport
@@ -26,9 +27,10 @@ ENDS: Any = {"persist_result": False, "on_failure": [tell], "on_crashed": [tell]
 
 
 def is_passing(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """Whether another attempt may end otherwise: the disk or the network failed, not the question."""
+    """Whether another attempt may end otherwise: the disk failed, or no vendor answered, not the question."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, OSError) or type(error).__name__ in {"IOException", "TransportError"}
+    passing = isinstance(error, OSError | UnansweredError)
+    return passing or type(error).__name__ == "IOException"  # of DuckDB, which is not imported for its name
 
 
 # A cached result would skip the writing of tables. To repeat is safe: a run locks, works on a copy of what is

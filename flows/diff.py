@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
 from flows import difference_rows as sql
-from flows.explain import WIDTH, found_decision
+from flows.explain import assembled, found_decision, printed
 from flows.outputs import NothingPublished, open_published, stamp
 from flows.page_parts import NONE, change, number, percent, words
 from flows.requests import RequestError, instant
@@ -110,17 +110,13 @@ def _read(
 
 def show(found: Difference, console: Console | None = None) -> None:
     """Print it."""
-    console = console or Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, WIDTH)
-    console.print(rendered(found))
+    printed(rendered(found), console)
 
 
 def rendered(found: Difference) -> RenderableType:
     """Sentences, then tables of what differs."""
-    parts: list[RenderableType] = [escape(text) for text in sentences(found)]
     tables = (_weights(found), _strategies(found), _gates(found), _restated(found))
-    return Group(*parts, *(part for table in tables if table.row_count for part in ("", table)))
+    return assembled(sentences(found), tables)
 
 
 def sentences(found: Difference) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,17 +102,27 @@ def _read(con: "duckdb.DuckDBPyConnection", symbol: str, portfolio: str, at: dt.
 
 def show(found: Explanation, console: Console | None = None) -> None:
     """Print it."""
+    printed(rendered(found), console)
+
+
+def printed(parts: RenderableType, console: Console | None) -> None:
+    """Print words and tables; wide enough for them in a file or a pipe."""
     console = console or Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, WIDTH)
-    console.print(rendered(found))
+    console.print(parts)
+
+
+def assembled(said: Iterable[str], tables: Iterable[Table]) -> RenderableType:
+    """Sentences, then the tables that have rows."""
+    parts: list[RenderableType] = [escape(text) for text in said]
+    return Group(*parts, *(part for table in tables if table.row_count for part in ("", table)))
 
 
 def rendered(found: Explanation) -> RenderableType:
     """Sentences and tables, from the weight down."""
-    parts: list[RenderableType] = [escape(text) for text in sentences(found)]
     tables = (_steps(found), _strategies(found), _refused(found), _payloads(found), _bars(found))
-    return Group(*parts, *(part for table in tables if table.row_count for part in ("", table)))
+    return assembled(sentences(found), tables)
 
 
 def sentences(found: Explanation) -> Iterator[str]:

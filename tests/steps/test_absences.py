@@ -24,11 +24,12 @@ def folder(tmp_path):
 
 
 def why(folder, name, *, without, **rows):
-    """The reason for one class, after these symbols lost their weight and these rows were added."""
+    """The reason for one class, after these symbols lost all that explains a weight, and rows were added."""
     con = warehouse.connect(published(folder))
-    con.execute(
-        "update main.target_exposures set weight = 0 where list_contains($gone, symbol)", {"gone": without}
-    )
+    gone = {"gone": without}
+    con.execute("update main.target_exposures set weight = 0 where list_contains($gone, symbol)", gone)
+    for table in ("strategy_gates", "strategy_weights", "expected_returns", "weight_waterfall"):
+        con.execute(f"delete from main.{table} where list_contains($gone, symbol)", gone)
     for table, values in rows.items():
         con.register("told", pd.DataFrame([MADE | value for value in values]))
         con.execute(f"insert into main.{table} by name from told")

@@ -139,15 +139,14 @@ def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]")
         ("detector", policy.detector, "python_steps.regimes"),
         ("weights.method", policy.weights.method, "python_steps.weightings"),
     ):
-        known = sorted(plugins.discover(package))
+        known = plugins.names(package)
         if name not in known:
             raise _unknown(portfolio, key, name, known)
     _check_parameters(seeds["strategies"].to_pylist())
     _check_named(portfolio, "signals", policy.signals, known_signals())
-    learners = plugins.discover(learner_code.PACKAGE)
-    _check_named(portfolio, "learners", policy.learners, learners)
+    _check_named(portfolio, "learners", policy.learners, plugins.names(learner_code.PACKAGE))
     for name in policy.learners if policy.learners != "all" else ():
-        if lacking := plugins.missing(learners[name]):
+        if lacking := plugins.missing(plugins.load(learner_code.PACKAGE, name)):
             raise InputError(
                 f"{portfolio}.yml: learners: '{name}' needs {', '.join(lacking)}, which is an extra;"
                 f" pip install 'portfolio-warehouse[{lacking[0]}]'"

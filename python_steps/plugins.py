@@ -10,14 +10,19 @@ class UnknownPlugin(LookupError):
     """A name that no file of the package has."""
 
 
-def discover(package: str) -> dict[str, ModuleType]:
-    """The modules directly inside `package` (a dotted name), keyed by file name and sorted by it.
+def names(package: str) -> list[str]:
+    """Names of the plug-ins of `package` (a dotted name), sorted; none of them is imported.
 
     Names that begin with an underscore are helpers and are left out.
     """
     parent = importlib.import_module(package)
-    names = sorted(found.name for found in pkgutil.iter_modules(parent.__path__))
-    return {name: importlib.import_module(f"{package}.{name}") for name in names if not name.startswith("_")}
+    found = sorted(found.name for found in pkgutil.iter_modules(parent.__path__))
+    return [name for name in found if not name.startswith("_")]
+
+
+def discover(package: str) -> dict[str, ModuleType]:
+    """The plug-ins of `package`, keyed by name and sorted by it."""
+    return {name: importlib.import_module(f"{package}.{name}") for name in names(package)}
 
 
 def missing(module: ModuleType) -> list[str]:
@@ -27,7 +32,7 @@ def missing(module: ModuleType) -> list[str]:
 
 def load(package: str, name: str) -> ModuleType:
     """The module `name` of `package`; raises UnknownPlugin, which lists the names there are."""
-    plugins = discover(package)
-    if name not in plugins:
-        raise UnknownPlugin(f"{package} has no '{name}'; it has: {', '.join(plugins) or 'none'}")
-    return plugins[name]
+    known = names(package)
+    if name not in known:
+        raise UnknownPlugin(f"{package} has no '{name}'; it has: {', '.join(known) or 'none'}")
+    return importlib.import_module(f"{package}.{name}")

@@ -9,7 +9,6 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, ndtri
 
 Array = np.ndarray
@@ -230,6 +229,8 @@ def calibrate(probability: float, forecasts: Array, came_true: Array) -> float:
 
     Linear between distinct forecasts, level outside them. Undefined below fifty resolved forecasts.
     """
+    from scipy.optimize import isotonic_regression  # here: most commands import this module, few calibrate
+
     if len(forecasts) < MINIMUM_RESOLVED or not np.isfinite(probability):
         return float("nan")
     levels, group, counts = np.unique(forecasts, return_inverse=True, return_counts=True)

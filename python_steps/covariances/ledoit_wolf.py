@@ -1,7 +1,6 @@
 """Ledoit and Wolf (2004): the sample covariance, shrunk towards equal variances without correlation."""
 
 import numpy as np
-from sklearn import covariance
 
 
 def estimate(returns: np.ndarray) -> np.ndarray:
@@ -10,5 +9,7 @@ def estimate(returns: np.ndarray) -> np.ndarray:
     So three-decision returns give a three-decision covariance; the caller divides by three.
     Source: Ledoit and Wolf 2004, J. Multivariate Analysis 88, as in scikit-learn.
     """
+    from sklearn import covariance  # here: it takes a second, which a refused command does not need
+
     matrix, _ = covariance.ledoit_wolf(returns)
     return np.atleast_2d(matrix)

@@ -23,7 +23,7 @@ def test_a_run_whose_side_files_find_no_place_says_that_it_is_published_and_how_
 
     monkeypatch.setattr(outputs, "write", full)
     with pytest.raises(rebalance.UnwrittenError, match=r"global is published.*exposures\.json.*--repair"):
-        rebalance._written(SimpleNamespace(portfolio="global"), None)
+        rebalance._written(None, SimpleNamespace(portfolio="global"), None, None)
 
 
 def test_eight_readers_see_whole_versions_only_and_never_an_older_one_during_thirty_publishes(tmp_path):

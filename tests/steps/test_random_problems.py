@@ -74,6 +74,7 @@ def policy_of(rng, allocator):
         limits__change=float(rng.choice([0.01, 0.05, 1.0])),
         limits__turnover=rng.choice([None, None, 0.02, 0.2]),
         limits__volatility=rng.choice([None, None, 0.02, 0.15]),
+        limits__regimes={"risk_off": float(rng.choice([0.0, 0.4, 1.0]))},
     )
 
 
@@ -99,7 +100,9 @@ def decide(seed, allocator) -> tuple[Answer, list[str], np.ndarray]:
     now, policy = situation_of(rng, size), policy_of(rng, allocator)
     returns = returns_of(rng, size, is_huge=seed % 20 == 0)
     risk = risk_of(returns, ESTIMATORS[policy.covariance].estimate, now)
-    limits = bounds_of.build(policy, now.symbols, now.classes, returns, risk.covariance, risk.measured, 261.0)
+    seen = returns, risk.covariance, risk.measured
+    regime = str(rng.choice(["risk_on", "risk_off"]))
+    limits = bounds_of.build(policy, now.symbols, now.classes, *seen, 261.0, regime)
     said = answer(now, risk, limits, policy, ALLOCATORS[allocator])
     allowed = project(smoothed(said.raw, now, policy), now.previous, limits, now.excluded, now.barred)
     return said, broken(allowed.weights, now, limits, allowed.forced), allowed.weights

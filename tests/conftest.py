@@ -18,7 +18,8 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> small.World:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a file stay together, and so do those of all files that share what is slow to build."""
     for item in items:
-        called = item.callspec.params.values() if hasattr(item, "callspec") else ()  # by the name of a fixture
+        # A parameter may be the name of a fixture.
+        called = item.callspec.params.values() if hasattr(item, "callspec") else ()
         needed = {*getattr(item, "fixturenames", ()), *(name for name in called if isinstance(name, str))}
         shared = next((name for name in SHARED if name in needed), item.path.name)
         item.add_marker(pytest.mark.xdist_group(shared))

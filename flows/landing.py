@@ -146,7 +146,7 @@ def check_names(portfolio: str, policy: Policy, seeds: "Mapping[str, pa.Table]")
     _check_named(portfolio, "signals", policy.signals, known_signals())
     _check_named(portfolio, "learners", policy.learners, plugins.names(learner_code.PACKAGE))
     for name in policy.learners if policy.learners != "all" else ():
-        if lacking := plugins.missing(plugins.load(learner_code.PACKAGE, name)):
+        if lacking := plugins.missing(learner_code.PACKAGE, name):
             raise InputError(
                 f"{portfolio}.yml: learners: '{name}' needs {', '.join(lacking)}, which is an extra;"
                 f" pip install 'portfolio-warehouse[{lacking[0]}]'"

@@ -1,8 +1,10 @@
 """Plug-ins are the modules of a package, named by file: a new one is one file and no registration."""
 
+import ast
 import importlib
 import importlib.util
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 
 
@@ -25,9 +27,22 @@ def discover(package: str) -> dict[str, ModuleType]:
     return {name: importlib.import_module(f"{package}.{name}") for name in names(package)}
 
 
-def missing(module: ModuleType) -> list[str]:
-    """Packages a plug-in asks for in EXTRA, an optional extra of the project, that are not installed."""
-    return [name for name in getattr(module, "EXTRA", ()) if importlib.util.find_spec(name) is None]
+def missing(package: str, name: str) -> list[str]:
+    """Packages of an extra that a plug-in asks for and that are not installed.
+
+    It names them in EXTRA, a tuple that is read from its file: what bears it may take seconds to import.
+    """
+    return [extra for extra in extras(package, name) if importlib.util.find_spec(extra) is None]
+
+
+def extras(package: str, name: str) -> tuple[str, ...]:
+    """EXTRA of a plug-in; empty where it has none."""
+    found = importlib.util.find_spec(f"{package}.{name}")
+    source = Path(str(found.origin if found else "")).read_text("utf-8")
+    for line in ast.parse(source).body:
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "EXTRA":
+            return tuple(ast.literal_eval(line.value))
+    return ()
 
 
 def load(package: str, name: str) -> ModuleType:

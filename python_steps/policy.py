@@ -219,8 +219,8 @@ def resolved(policy: Policy) -> tuple[Policy, list[str]]:
     """
     if policy.learners != "all":
         return policy, []
-    found = plugins.discover(PACKAGE)
-    left_out = [name for name, module in found.items() if plugins.missing(module)]
+    found = plugins.names(PACKAGE)
+    left_out = [name for name in found if plugins.missing(PACKAGE, name)]
     return policy.model_copy(
         update={"learners": tuple(name for name in found if name not in left_out)}
     ), left_out

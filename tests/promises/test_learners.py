@@ -28,7 +28,7 @@ SPANS = {0: (0, 60, 65, 90), 1: (21, 81, 86, 111), 2: (42, 102, 107, 132), 3: (0
 
 @pytest.fixture(params=LEARNERS)
 def learner(request):
-    if lacking := missing(LEARNERS[request.param]):
+    if lacking := missing("python_steps.learners", request.param):
         pytest.skip(f"{', '.join(lacking)} is not installed")
     return request.param
 

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 from flows import landing, pipeline
 from flows.publish import PUBLISHED
-from python_steps import policy, study
+from python_steps import plugins, policy, study
 from python_steps.errors import InputError
 from python_steps.record_trials import fresh_tuned, record
 from tests.worlds.small import World
@@ -178,7 +178,7 @@ def test_a_weighting_that_no_file_has_is_refused_with_those_there_are():
 
 def test_a_learner_whose_extra_is_missing_is_refused_by_name_of_the_extra(monkeypatch):
     _, base = policy.load("global")
-    monkeypatch.setattr(landing.plugins, "missing", lambda module: list(getattr(module, "EXTRA", ())))
+    monkeypatch.setattr(landing.plugins, "missing", lambda *named: list(plugins.extras(*named)))
     named = base.model_copy(update={"learners": ("ridge", "torch_net")})
     with pytest.raises(InputError, match=r"'torch_net' needs torch.*portfolio-warehouse\[torch\]"):
         landing.check_names("mine", named, study.tables(study.read_study()))

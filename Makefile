@@ -11,7 +11,7 @@ rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
 
 test: .venv/installed
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 # Every guard against every mistake of the catalogue: writes tests/leakage/SCORE.md.
 mutants: .venv/installed

@@ -5,7 +5,13 @@ import pytest
 from tests.worlds import small
 
 # What takes long to build. With two workers (pytest-xdist), tests that share it go to one of them.
-SHARED = ("sample", "own", "small_world")
+SHARED = ("small_world", "sample", "own")
+# What takes minutes begins first, so that two workers end together.
+FIRST = (
+    *SHARED,
+    *("test_no_edge.py", "test_mutants.py", "test_leakcheck.py", "test_rebalance.py", "test_prefect_up.py"),
+    "test_canaries.py",
+)
 
 
 @pytest.fixture(scope="session")
@@ -17,9 +23,15 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> small.World:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of a file stay together, and so do those of all files that share what is slow to build."""
-    for item in items:
-        # A parameter may be the name of a fixture.
-        called = item.callspec.params.values() if hasattr(item, "callspec") else ()
-        needed = {*getattr(item, "fixturenames", ()), *(name for name in called if isinstance(name, str))}
-        shared = next((name for name in SHARED if name in needed), item.path.name)
-        item.add_marker(pytest.mark.xdist_group(shared))
+    groups = {item: _group(item) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    places = {group: place for place, group in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(groups[item], len(FIRST)))
+
+
+def _group(item: pytest.Item) -> str:
+    called = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    names = (name for name in called if isinstance(name, str))  # a parameter may be the name of a fixture
+    needed = {*getattr(item, "fixturenames", ()), *names}
+    return next((name for name in SHARED if name in needed), item.path.name)

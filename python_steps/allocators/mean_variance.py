@@ -31,7 +31,7 @@ def allocate(views: pd.DataFrame, covariance: pd.DataFrame, limits: Limits) -> p
     found = None
     if limits.turnover is None and limits.volatility is None:
         found = _quadratic.over_working_sets(program, _quadratic.directly)
-    if found is None or _convex.excess(found.weights, program.previous, limits) > _convex.FEASIBLE:
+    if found is None or not _convex.excess(found.weights, program.previous, limits) <= _convex.FEASIBLE:
         found = through_cvxpy(program, limits)
     weights = np.where(found.weights > _convex.NOTHING, found.weights, 0.0)
     told = pd.Series(weights, index=symbols)

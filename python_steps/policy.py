@@ -14,6 +14,7 @@ from python_steps.names import Symbol
 
 PORTFOLIOS = Path(__file__).parent.parent / "flows" / "portfolios"
 MAX_BYTES = 100_000
+MAX_DEPTH = 20
 
 AssetClass = Literal["crypto", "equity", "fx"]
 Regime = Literal["risk_on", "neutral", "risk_off"]
@@ -227,13 +228,20 @@ def resolved(policy: Policy) -> tuple[Policy, list[str]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML without aliases and with duplicate keys refused."""
+    """Safe YAML without aliases and great depth, and with duplicate keys refused."""
+
+    depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             event = self.peek_event()  # type: ignore[no-untyped-call] # in the stubs of yaml
             raise PolicyError(f"line {event.start_mark.line + 1}: aliases are not allowed")
-        return super().compose_node(parent, index)
+        if self.depth == MAX_DEPTH:  # before yaml's scanner, which takes the square of it, has gone on
+            raise PolicyError(f"nested more than {MAX_DEPTH} deep")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen: set[Any] = set()
@@ -311,10 +319,10 @@ def _read(path: Path) -> dict[str, Any]:
         content = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader of our own
     except PolicyError as error:
         raise PolicyError(f"{path.name}: {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date or an integer that is none
+    except (yaml.YAMLError, ValueError) as error:  # a date or an integer that is none
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark else ""
-        why = "too deep" if isinstance(error, RecursionError) else getattr(error, "problem", str(error)[:80])
+        why = getattr(error, "problem", str(error)[:80])
         raise PolicyError(f"{path.name}: {place}not valid YAML ({why})") from None
     if not isinstance(content, dict):
         raise PolicyError(f"{path.name}: expected keys and values")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from flows import parsed_project
+from python_steps import warehouse
 
 PROJECT = Path(__file__).parent.parent
 SHOWN_FAILURES = 20
@@ -107,7 +108,18 @@ class Dbt:
         arguments = [command]
         for option, selectors in (("--select", select), ("--exclude", exclude)):
             arguments += [option, *selectors] if selectors else []
-        self._invoke(arguments + ["--full-refresh"] * full_refresh, manifest=self.manifest)
+        with self._opened():
+            self._invoke(arguments + ["--full-refresh"] * full_refresh, manifest=self.manifest)
+
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        """The file stays open from the first node to the last: dbt-duckdb opens it anew for each of them, or,
+        with keep_open, never lets go of it."""
+        con = warehouse.connect(self.file)
+        try:
+            yield
+        finally:
+            con.close()
 
     @property
     def _target(self) -> Path:

@@ -1,4 +1,4 @@
-"""How long the slowest refused command takes, beside Python's import of what it needs and a read of the bars."""
+"""How long the slowest refused command takes, beside imports of what it needs and a read of the bars."""
 
 import os
 import subprocess

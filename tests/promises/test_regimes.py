@@ -12,7 +12,6 @@ from python_steps import plugins
 from python_steps import policy as policies
 from python_steps.detect_regimes import detect_all, market_returns
 from python_steps.regimes import volatility_trend
-from tests.worlds import moods
 
 DETECTORS = plugins.discover("python_steps.regimes")
 REGIMES = ["risk_on", "neutral", "risk_off"]

@@ -69,7 +69,7 @@ def rebalance(
     ] = None,
     holdings: Annotated[
         Path | None,
-        typer.Option(help="File of weights held before the first decision; later, of what is held now."),
+        typer.Option(help="File of weights really held: symbol, weight. The newest decision starts there."),
     ] = None,
     vendor: Vendors = None,
     symbol: Symbols = None,

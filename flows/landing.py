@@ -15,6 +15,7 @@ from flows import vendors
 from flows.requests import FeedsRequest, RebalanceRequest
 from python_steps import learner_code, plugins, study
 from python_steps.adapters import file as file_adapter
+from python_steps.book import CASH
 from python_steps.errors import InputError, UnansweredError
 from python_steps.land_actions import ActionsReport, land_actions
 from python_steps.land_bars import LandingReport, land_bars, latest_available_at
@@ -216,7 +217,7 @@ def check_history(con: "duckdb.DuckDBPyConnection", policy: Policy, as_of: dt.da
 def check_holdings(con: "duckdb.DuckDBPyConnection", weights: Mapping[str, float]) -> None:
     """Raises InputError where something is held of which no bar was ever landed."""
     landed = {symbol for (symbol,) in con.execute("select distinct symbol from raw.bars").fetchall()}
-    for symbol in sorted(set(weights) - landed):
+    for symbol in sorted(set(weights) - landed - {CASH}):
         raise InputError(f"--holdings: {symbol} has no bars; expected symbols among the bars")
 
 

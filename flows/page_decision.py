@@ -106,12 +106,8 @@ def reasons(evidence: Evidence, report: Report) -> Section:
 
 
 def held(evidence: Evidence) -> list[Section]:
-    """Where the run was told what is really held: target against held, and the trades between them.
-
-    What a first run is told was held before the first of all decisions, and is no matter for the last.
-    """
-    run = evidence.page.run
-    told = {} if run.get("is_first", True) else json.loads(run["holdings"])
+    """Where the decision was told what is really held: target against held, and the trades between them."""
+    told = evidence.page.held
     if not told:
         return []
     target = evidence.exposures.set_index("symbol").weight

@@ -15,6 +15,7 @@ class PageRows:
     """Rows of a decision by what they tell; frames are in order of their key."""
 
     run: dict[str, Any]  # the run that made the decision, without any wall clock
+    held: dict[str, float]  # weights that the decision was told are held, by symbol; none where it was not
     contributions: pd.DataFrame  # what each strategy brought to each weight
     waterfall: pd.DataFrame  # how each weight came about
     risk_by_asset: pd.DataFrame  # what each weight brings to the volatility
@@ -40,6 +41,7 @@ def gather_page(
 
     return PageRows(
         run=_first(rows(RUN_SQL, "portfolio")),
+        held=dict(rows(HELD_SQL, "portfolio").itertuples(index=False)),
         contributions=rows(CONTRIBUTIONS_SQL, "portfolio"),
         waterfall=rows(WATERFALL_SQL, "portfolio"),
         risk_by_asset=rows(RISK_BY_ASSET_SQL, "portfolio"),
@@ -67,14 +69,13 @@ OF_RUN = """
     where logs.portfolio = $portfolio and logs.decision_at = $at
 """
 RUN_SQL = f"""
-    select
-        run_id, as_of, batch_until, policy_hash, study_hash, code_version, lock_hash, input_hash, seed,
-        holdings,
-        not exists (
-            from main.allocation_log as earlier
-            where earlier.portfolio = $portfolio and earlier.decision_at < $at and earlier.run_id <> run_id
-        ) as is_first
+    select run_id, as_of, batch_until, policy_hash, study_hash, code_version, lock_hash, input_hash, seed
     from ({OF_RUN})
+"""
+HELD_SQL = """
+    select symbol, told_weight from main.holdings_taken
+    where portfolio = $portfolio and decision_at = $at
+    order by symbol
 """
 CONTRIBUTIONS_SQL = """
     select symbol, strategy, strategy_weight, position, expected_return, contribution

@@ -1,6 +1,7 @@
 """From landed rows to exposures: models, step, models, step, in order of lineage."""
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pandas as pd
 from flows.dbt import Dbt
 from flows.failpoints import reached
 from python_steps import plugins, warehouse
+from python_steps.book import CASH
 from python_steps.policy import Policy
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ ALLOCATED = (
     "stop_conditions",
     "ablated_weights",
     "constraint_prices",
+    "holdings_taken",
     "risk_contributions",
 )
 MEASURED = ("metric_intervals",)
@@ -64,7 +67,10 @@ Note = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Run:
-    """One run in a working file: its bounds are the last row of raw.runs."""
+    """One run in a working file: its bounds are the last row of raw.runs.
+
+    `holdings` are weights by symbol that its newest decision is told are held, where it makes one.
+    """
 
     file: Path
     run_id: str
@@ -118,6 +124,7 @@ def compute_all(
     note("Strategies weighed", decisions=sum(added), trials=trials)
     with one_thread():
         for run, rows in zip(runs, decisions, strict=True):
+            tell_held(run, rows)
             allocate(run, rows)
     reached("allocated")
     build(select=_downstream(ALLOCATED), exclude=list(unseen))
@@ -320,6 +327,27 @@ def chosen(strategies: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     return strategies[np.array(is_named, dtype=bool) & (strategies["variant_of"].isna() | policy.variants)]
 
 
+def tell_held(run: Run, decisions: pd.DataFrame) -> None:
+    """Keep what the run was told is held, as of the newest of its decisions, unless that was told before."""
+    if not run.holdings or decisions.empty:
+        return
+    at = decisions["decision_at"].max()
+    weights = {symbol: weight for symbol, weight in sorted(run.holdings.items()) if symbol != CASH}
+    rows = pd.DataFrame(
+        {
+            "portfolio": run.portfolio,
+            "decision_at": at,
+            "symbol": [*weights, CASH],
+            "weight": [*weights.values(), 1 - math.fsum(weights.values())],
+            "run_id": run.run_id,
+        }
+    )
+    with _connected(run) as con:
+        past = warehouse.read(con, "raw.holdings", where=lambda t: t.portfolio == run.portfolio)
+        if at not in set(past["decision_at"]):
+            warehouse.write(con, "raw.holdings", rows)
+
+
 def allocate(run: Run, decisions: pd.DataFrame) -> None:
     """Decide what to hold, decision by decision."""
     from python_steps.allocate_exposures import allocate as decide
@@ -354,7 +382,7 @@ def allocation_inputs(
         market_impacts=read("market_impacts", lambda t: t.clock == clock),
         resets=read("raw.resets", lambda t: t.portfolio == portfolio),
         past={name: read(f"steps.{name}", lambda t: t.portfolio == portfolio) for name in ALLOCATED},
-        holdings=run.holdings,
+        holdings=read("raw.holdings", lambda t: t.portfolio == portfolio),
     )
     return inputs, per_year
 

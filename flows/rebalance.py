@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +31,9 @@ TOLD = " union all by name ".join(VISIBLE.format(table=table) for table in ("bar
 
 # What was tried and found is no estimate: it stays when estimates are made again.
 KEPT = ("steps.trials", "steps.leak_findings")
+
+# Holdings are taken up by a decision; where none is made, the trades to the last one can be shown.
+HELD_SHOWN_BY = "portfolio report --holdings FILE"
 
 
 class UnwrittenError(RuntimeError):
@@ -87,7 +89,7 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
             if not request.is_rebuild and not begun.landed.is_new and not any(map(_is_due, begun.runs)):
                 log.info("Nothing new", portfolio=together, as_of=_text(begun.runs[-1].as_of))
                 if weights:
-                    log.warning("Holdings not kept", shown_by="portfolio report --holdings FILE")
+                    log.warning("Holdings not kept", shown_by=HELD_SHOWN_BY)
                 _keep_answers(begun, request.warehouse)
                 return [_result(request, run, "unchanged", 0, begun, attempt) for run in begun.runs]
             if request.is_rebuild:
@@ -102,6 +104,8 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
             attempt.step("Published")
             for run, outcome, count in ends:
                 logs.bind(run.run_id, decided[run.run_id])
+                if weights and not count:
+                    log.warning("Holdings not kept", shown_by=HELD_SHOWN_BY)
                 log.info("Published", portfolio=run.portfolio, decisions=count, outcome=outcome)
         return [_result(request, run, outcome, count, begun, attempt) for run, outcome, count in ends]
 
@@ -128,7 +132,6 @@ def begin(
     as_of: dt.datetime,
     batch_until: int,
     started_at: dt.datetime,
-    holdings: Mapping[str, float],
 ) -> None:
     """Write the run's row, without an outcome yet: its bounds are what models and steps may see."""
     digest = warehouse.rows_digest(con, TOLD, {"as_of": as_of, "batch_until": batch_until})
@@ -145,7 +148,6 @@ def begin(
         "lock_hash": lock_hash(),
         "input_hash": digest,
         "seed": policy.seed,
-        "holdings": json.dumps(dict(sorted(holdings.items()))),
         "trials": None,
         "started_at": started_at,
         "finished_at": None,
@@ -252,7 +254,6 @@ def _begin(
                 as_of=landed.as_of,
                 batch_until=batch_until,
                 started_at=now,
-                holdings=holdings,
             )
             runs.append(pipeline.Run(file, run_id, portfolio, policy, as_of, batch_until, holdings))
     finally:

@@ -1,7 +1,6 @@
 """A past decision again, from what its run could see: the same rows and the same files, or what differs."""
 
 import datetime as dt
-import json
 import math
 import tempfile
 from pathlib import Path
@@ -34,6 +33,7 @@ VISIBLE = {
     "raw.policies": LANDED,
     "raw.runs": "run_number <= $run_number",
     "raw.resets": "reset_at <= $as_of",
+    "raw.holdings": "decision_at <= $as_of",
     "steps.trials": f"first_run_id {EARLIER}",
     **{
         f"steps.{table}": f"run_id {EARLIER}"
@@ -168,7 +168,6 @@ def _as_it_was(file: Path, source: Path, told: dict[str, Any]) -> pipeline.Run:
         policy=policies.Policy.model_validate_json(policy_json),
         as_of=pd.Timestamp(told["as_of"]),
         batch_until=told["batch_until"],
-        holdings=json.loads(told["holdings"]),
     )
 
 

@@ -1,7 +1,6 @@
 """`portfolio report`: the page of any decision that is published."""
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,5 +36,4 @@ def write_page(
 
 
 def _holding(evidence: outputs.Evidence, held: Mapping[str, float]) -> outputs.Evidence:
-    run = evidence.page.run | {"holdings": json.dumps(dict(held)), "is_first": False}
-    return replace(evidence, page=replace(evidence.page, run=run))
+    return replace(evidence, page=replace(evidence.page, held=dict(held)))

@@ -31,6 +31,7 @@ from python_steps.allocation_inputs import (
     Returns,
     assets_by_symbol,
     days,
+    holdings_by_decision,
     impacts_by_order,
     in_universe,
     instants,
@@ -40,7 +41,7 @@ from python_steps.allocation_inputs import (
 )
 from python_steps.allocation_rows import Decided, Rows
 from python_steps.allocation_state import State, resumed
-from python_steps.book import CASH, Book, Settlement
+from python_steps.book import Book, Settlement, Taken
 from python_steps.conflicts import in_words, smallest
 from python_steps.errors import InputError
 from python_steps.least_distance import contributions, turnover, volatility
@@ -76,7 +77,7 @@ class World:
     regimes: dict[int, str]
     confidences: dict[int, float]
     resets: dict[str, list[Reset]]
-    holdings: dict[str, float]
+    holdings: dict[int, dict[str, float]]
     allocator: ModuleType
     estimate: Estimator
     decisions_per_year: float
@@ -85,7 +86,7 @@ class World:
 def allocate(
     inputs: AllocationInputs, policy: Policy, portfolio: str, run_id: str, decisions_per_year: float
 ) -> dict[str, pd.DataFrame]:
-    """Rows of the seven tables that allocation_rows.py names, keyed by them.
+    """Rows of the eight tables that allocation_rows.py names, keyed by them.
 
     One set of rows for each of `inputs.decisions`, in the columns of sources.yml; nothing of `past` is
     repeated. Raises plugins.UnknownPlugin for an allocator or covariance that no file has, ValueError
@@ -138,21 +139,11 @@ def _world(inputs: AllocationInputs, policy: Policy, portfolio: str, decisions_p
             )
         ),
         resets=resets_by_condition(of(inputs.resets, portfolio=portfolio)),
-        holdings=_holdings(dict(inputs.holdings)),
+        holdings=holdings_by_decision(of(inputs.holdings, portfolio=portfolio)),
         allocator=plugins.load("python_steps.allocators", policy.allocator),
         estimate=plugins.load("python_steps.covariances", policy.covariance).estimate,
         decisions_per_year=decisions_per_year,
     )
-
-
-def _holdings(weights: dict[str, float]) -> dict[str, float]:
-    held = {symbol: float(weight) for symbol, weight in sorted(weights.items()) if symbol != CASH}
-    for symbol, weight in held.items():
-        if not 0 <= weight <= 1:
-            raise ValueError(f"holdings: {symbol} is {weight}, expected a weight from 0 to 1")
-    if math.fsum(held.values()) > 1 + 1e-9:
-        raise ValueError(f"holdings: weights sum to {math.fsum(held.values())}, at most 1 is allowed")
-    return held
 
 
 def _decide(decision: Decision, world: World, state: State) -> Decided:
@@ -160,6 +151,7 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
     rates = world.orders.cost_rates(decision.at)
     over = _over(decision, world, state, rates)
     settled = _settle(decision, world, state, over)
+    taken = _take_up(decision, world, book)
     now = _situation(decision, world, state, rates)
     verdicts = state.stops.judge(
         decision.at,
@@ -209,6 +201,7 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
         decisions_per_year=world.decisions_per_year,
         turnover=turnover(final, now.previous),
         settlement=settled,
+        taken=taken,
         high_water_mark=state.stops.high_water_mark,
         regime=regime,
         confidence=now.confidence,
@@ -250,13 +243,20 @@ def _without_views(
 
 
 def _settle(decision: Decision, world: World, state: State, over: dict[str, float]) -> Settlement:
-    """Book and value what is held; at the very first decision, take up the starting holdings."""
+    """Book and value what is held."""
     marks: dict[str, Any] = {symbol: row["mark_index"] for symbol, row in world.marks.at(decision.at).items()}
-    is_first = state.book.at is None
-    settled = state.book.settle(decision.at, marks, world.orders.fills, over, world.policy.cash_yield)
-    if is_first:
-        _begin(state.book, world.holdings)
-    return settled
+    return state.book.settle(decision.at, marks, world.orders.fills, over, world.policy.cash_yield)
+
+
+def _take_up(decision: Decision, world: World, book: Book) -> list[Taken]:
+    """Go on from what is really held, where that was told and the book can be valued."""
+    told = world.holdings.get(decision.at)
+    if told is None or not book.is_sound():
+        return []
+    for symbol in told:
+        if symbol not in book.marks:
+            raise InputError(f"holdings: {symbol} has no bar by the decision; leave it out")
+    return book.take_up(told)
 
 
 def _over(decision: Decision, world: World, state: State, rates: dict[str, float]) -> dict[str, float]:
@@ -277,14 +277,6 @@ def _asset(symbol: str, world: World) -> Asset:
     if symbol not in world.assets:
         raise ValueError(f"assets: no row for {symbol}, though it is held")
     return world.assets[symbol]
-
-
-def _begin(book: Book, holdings: dict[str, float]) -> None:
-    """Units of the starting holdings, at the marks of the first decision."""
-    for symbol, weight in holdings.items():
-        if symbol not in book.marks:
-            raise InputError(f"holdings: {symbol} has no bar by the first decision; leave it out")
-        book.held[symbol] = book.expected[symbol] = weight * book.value / book.marks[symbol]
 
 
 def _situation(decision: Decision, world: World, state: State, rates: dict[str, float]) -> Situation:

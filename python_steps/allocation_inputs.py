@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from python_steps.book import Fill, LateAction
+from python_steps.book import CASH, Fill, LateAction
 from python_steps.covariances import WINDOW
 from python_steps.policy import Policy
 from python_steps.stops import Reset
@@ -24,9 +24,8 @@ class AllocationInputs:
     """Tables, with the columns that sources.yml and the models give them; clock and portfolio may be absent.
 
     `decisions` are those to be made now; `past` has the four step tables with this portfolio's rows of
-    all earlier decisions (none: it begins). Views in `expected_returns` are per decision. `holdings`
-    are weights by symbol at the portfolio's first decision, and are not looked at later; what is
-    missing to 1 is cash.
+    all earlier decisions (none: it begins). Views in `expected_returns` are per decision. `holdings` has
+    the weights that are really held at a decision, by symbol; what is missing to 1 is cash.
     """
 
     decisions: pd.DataFrame
@@ -43,7 +42,7 @@ class AllocationInputs:
     late_actions: pd.DataFrame = field(default_factory=pd.DataFrame)
     market_impacts: pd.DataFrame = field(default_factory=pd.DataFrame)
     past: Mapping[str, pd.DataFrame] = field(default_factory=dict)
-    holdings: Mapping[str, float] = field(default_factory=dict)
+    holdings: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def instants(values: pd.Series) -> np.ndarray:
@@ -215,6 +214,28 @@ def in_universe(symbol: str, asset: Asset, wanted: Policy) -> bool:
     """Whether the policy studies the asset at all."""
     named = wanted.universe.symbols
     return asset.asset_class in wanted.universe.asset_classes and (named is None or symbol in named)
+
+
+def holdings_by_decision(frame: pd.DataFrame) -> dict[int, dict[str, float]]:
+    """Weights that are really held, without CASH, by decision and symbol.
+
+    Raises ValueError for one that is no share of the value, and for more than all of it.
+    """
+    found: dict[int, dict[str, float]] = {}
+    if frame.empty:
+        return found
+    rows = zip(instants(frame["decision_at"]).tolist(), frame["symbol"], frame["weight"], strict=True)
+    for at, symbol, weight in sorted(rows):
+        told = found.setdefault(at, {})
+        if symbol == CASH:
+            continue
+        if not 0 <= weight <= 1:
+            raise ValueError(f"holdings: {symbol} is {weight}, expected a weight from 0 to 1")
+        told[symbol] = float(weight)
+    for told in found.values():
+        if math.fsum(told.values()) > 1 + 1e-9:
+            raise ValueError(f"holdings: weights sum to {math.fsum(told.values())}, at most 1 is allowed")
+    return found
 
 
 def resets_by_condition(frame: pd.DataFrame) -> dict[str, list[Reset]]:

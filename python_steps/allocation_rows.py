@@ -1,4 +1,4 @@
-"""Decisions as rows of the seven step tables, in the columns of sources.yml."""
+"""Decisions as rows of the eight step tables, in the columns of sources.yml."""
 
 import json
 import math
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from python_steps.allocation_inputs import stamps
-from python_steps.book import CASH, Settlement
+from python_steps.book import CASH, Settlement, Taken
 from python_steps.stops import Verdict
 
 STAGES = ("risk_based", "views", "raw", "smoothed", "projected", "stops")
@@ -25,7 +25,8 @@ class Decided:
     """One decision made. Arrays and lists are in the order of `symbols`, without CASH.
 
     `stages` are weights after each of STAGES, `ablated` those of the allocator without views; `cash` is held
-    money; `risk` is volatility per decision, and `contributions` what of it each weight brings.
+    money; `risk` is volatility per decision, and `contributions` what of it each weight brings; `taken` is
+    what the book was told is held.
     """
 
     at: int
@@ -51,6 +52,7 @@ class Decided:
     decisions_per_year: float
     turnover: float
     settlement: Settlement
+    taken: list[Taken]
     high_water_mark: float
     regime: str
     confidence: float
@@ -72,6 +74,7 @@ class Rows:
     ablated: Columns = field(default_factory=dict)
     prices: Columns = field(default_factory=dict)
     contributions: Columns = field(default_factory=dict)
+    taken: Columns = field(default_factory=dict)
 
     def add(self, decided: Decided) -> None:
         """Append the rows of one decision."""
@@ -85,9 +88,11 @@ class Rows:
         self._add_prices(decided)
         annual = decided.contributions * math.sqrt(decided.decisions_per_year)
         self._extend(self.contributions, decided.at, symbol=decided.symbols, contribution=annual.tolist())
+        held = zip(*decided.taken, strict=True) if decided.taken else ([] for _ in Taken._fields)
+        self._extend(self.taken, decided.at, **dict(zip(TAKEN_UP, map(list, held), strict=True)))
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """The seven tables, sorted by decision and key."""
+        """The eight tables, sorted by decision and key."""
         return {
             "target_exposures": _frame(self.exposures, EXPOSURES),
             "weight_waterfall": _frame(self.waterfall, WATERFALL),
@@ -95,6 +100,7 @@ class Rows:
             "stop_conditions": _frame(self.conditions, CONDITIONS),
             "ablated_weights": _frame(self.ablated, ABLATED),
             "constraint_prices": _frame(self.prices, PRICES),
+            "holdings_taken": _frame(self.taken, TAKEN),
             "risk_contributions": _frame(self.contributions, CONTRIBUTIONS),
         }
 
@@ -223,6 +229,8 @@ WATERFALL = _typed(
 )
 ABLATED = _typed("method", "symbol", "weight", method="text", symbol="text")
 PRICES = _typed("stage", "limit_name", "price", stage="text", limit_name="text")
+TAKEN_UP = ("symbol", "told_weight", "units_before", "units_after", "mark_index")
+TAKEN = _typed(*TAKEN_UP, symbol="text")
 CONTRIBUTIONS = _typed("symbol", "contribution", symbol="text")
 LOG = _typed(
     *("allocator", "variant", "status", "fallback_mode", "reason", "binding", "conflicts", "conflict_set"),

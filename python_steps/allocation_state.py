@@ -8,7 +8,7 @@ import pandas as pd
 
 from python_steps import policy
 from python_steps.allocation_inputs import NEVER, instants
-from python_steps.book import CASH, Book, Booked, Fill, LateAction, Order
+from python_steps.book import CASH, Book, Booked, Fill, LateAction, Order, told_away
 from python_steps.stops import FIRST_LIVE, SURGES, Latch, Stops, is_calm
 
 
@@ -38,7 +38,7 @@ def resumed(
     last = int(decided.max())
     row = log.iloc[int(decided.argmax())]
     return State(
-        _book(past["target_exposures"], decided, float(row["nav"]), fills, late),
+        _book(past["target_exposures"], past["holdings_taken"], log, fills, late),
         _stops(past["stop_conditions"], last, float(row["high_water_mark"]), log, wanted),
         _excluded(past["target_exposures"], last),
     )
@@ -46,11 +46,12 @@ def resumed(
 
 def _book(
     exposures: pd.DataFrame,
-    decided: np.ndarray,
-    value: float,
+    taken: pd.DataFrame,
+    log: pd.DataFrame,
     fills: Mapping[tuple[str, int], Fill],
     late: Mapping[str, Sequence[LateAction]],
 ) -> Book:
+    decided = instants(log["decision_at"])
     assets = exposures[exposures["symbol"] != CASH]
     at = instants(assets["decision_at"])
     order = np.lexsort((assets["symbol"].to_numpy(dtype=object).astype(str), at))
@@ -64,19 +65,27 @@ def _book(
     )
     made = np.sort(decided)
     last = int(made[-1])
+    value = float(log["nav"].iloc[int(decided.argmax())])
     book = Book(at=last, began_at=int(made[0]), value=value, late=late)
-    reached: dict[str, float] = {}
+    told = np.unique(instants(taken["decision_at"])) if len(taken) else np.array([], np.int64)
+    reached: dict[tuple[str, int], float] = {}  # by how often the book was told what is held
     for decision, symbol, held, target, mark in rows:
-        fill = fills.get((symbol, decision))
-        if symbol in late and fill is not None and fill.known_at <= last and fill.status == "filled":
+        fill, times = fills.get((symbol, decision)), int(np.searchsorted(told, decision, side="right"))
+        until = int(told[times]) if times < len(told) else last  # later than that, an order is void
+        if symbol in late and fill is not None and fill.known_at <= until and fill.status == "filled":
             known = int(made[np.searchsorted(made, fill.known_at)])
-            booked = Booked(known, fill.session, reached.get(symbol, held), fill.fill_index)
+            booked = Booked(known, fill.session, reached.get((symbol, times), held), fill.fill_index)
             book.booked.setdefault(symbol, []).append(booked)
-            reached[symbol] = target
-        if fill is None or fill.known_at > last:
+            reached[symbol, times] = target
+        if times == len(told) and (fill is None or fill.known_at > last):
             book.pending.setdefault(symbol, []).append(Order(decision, target))
         if decision == last:
             book.held[symbol], book.marks[symbol] = held, mark
+    sold = taken[taken["symbol"].isin(list(late))]
+    for one, at in zip(sold.itertuples(), instants(sold["decision_at"]).tolist(), strict=True):
+        book.booked.setdefault(one.symbol, []).append(told_away(at, one.units_before, one.mark_index))
+    for fillings in book.booked.values():
+        fillings.sort(key=lambda one: one.at)  # what was told comes after the fills that were known by then
     book.pending = {symbol: orders for symbol, orders in book.pending.items() if symbol in book.held}
     return book
 

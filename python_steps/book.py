@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 CASH = "CASH"
-YEAR = 365 * 86_400_000_000  # microseconds
+DAY = 86_400_000_000  # microseconds
+YEAR = 365 * DAY
 
 
 class Order(NamedTuple):
@@ -54,6 +55,16 @@ class Booked(NamedTuple):
     session: int
     units_before: float
     fill_index: float
+
+
+class Taken(NamedTuple):
+    """What is held of a symbol from now on, by what was told, instead of what the book held."""
+
+    symbol: str
+    told_weight: float
+    units_before: float
+    units_after: float
+    mark: float
 
 
 class Settlement(NamedTuple):
@@ -178,6 +189,34 @@ class Book:
         now = _mark(marks, symbol, at) if sale is None else sale.fill_index
         return units * (now - (self.marks[symbol] if was_told else 0.0))
 
+    def take_up(self, weights: Mapping[str, float]) -> list[Taken]:
+        """Hold these shares of the value from now on, as somebody says who looked; and say what that changed.
+
+        The value stays, since the book has its profits from its own orders until now. Open orders are void,
+        and actions told late bring no more: they end as if all were sold at the marks. Call it after
+        `settle`. Raises ValueError where something told has no mark.
+        """
+        at = -1 if self.at is None else self.at
+        cash = self.cash()
+        units = {symbol: w * self.value / _mark(self.marks, symbol, at) for symbol, w in weights.items()}
+        symbols = sorted(units.keys() | {symbol for symbol, held in self.held.items() if held})
+        taken = [
+            Taken(
+                symbol,
+                weights.get(symbol, 0.0),
+                self.held.get(symbol, 0.0),
+                units.get(symbol, 0.0),
+                self.marks[symbol],
+            )
+            for symbol in symbols
+        ]
+        for one in taken:
+            if one.symbol in self.late:
+                sale = told_away(at, one.units_before, one.mark)
+                self.booked.setdefault(one.symbol, []).append(sale)
+        self.held, self.expected, self.pending = dict(units), dict(units), {}
+        return [*taken, Taken(CASH, 1 - math.fsum(weights.values()), cash, self.cash(), 1.0)]
+
     def order(self, at: int, targets: Mapping[str, float]) -> None:
         """Note what the decision at `at` wants, in units by symbol; open orders of other symbols are void."""
         self.pending = {
@@ -219,6 +258,11 @@ class Book:
         return self.value - _total(
             [units * self.marks[symbol] for symbol, units in self.held.items() if units]
         )
+
+
+def told_away(at: int, units_before: float, mark: float) -> Booked:
+    """What a book held when it was told what is really held: sold at the mark, after the day before."""
+    return Booked(at, at // DAY - 1, units_before, mark)
 
 
 def _total(amounts: list[float]) -> float:

@@ -241,6 +241,7 @@ def told_by(until: dt.datetime) -> dict[str, str]:
         "raw.policies": "from told.raw.policies",
         "raw.runs": f"from told.raw.runs where as_of <= timestamp '{until}'",
         "raw.resets": f"from told.raw.resets where reset_at <= timestamp '{until}'",
+        "raw.holdings": f"from told.raw.holdings where decision_at <= timestamp '{until}'",
         "steps.trials": "from told.steps.trials",
     }
 

@@ -96,6 +96,7 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "steps.stop_conditions",
             "steps.ablated_weights",
             "steps.constraint_prices",
+            "steps.holdings_taken",
             "steps.risk_contributions",
         ),
     ),

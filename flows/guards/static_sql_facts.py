@@ -40,7 +40,7 @@ STUDY = {
 # Of what a registration says, only this is told at an instant of its own.
 TOLD_LATER = {"raw.assets": {"member_from": "known_at", "member_until": "known_at"}}
 # Tables of which another column than known_at says when a row was known.
-STAMPED_BY = {"raw.resets": "reset_at"}
+STAMPED_BY = {"raw.resets": "reset_at", "raw.holdings": "decision_at"}
 # Steps whose every row is known at its decision.
 DECIDED = {
     "steps.regimes", "steps.strategy_gates", "steps.overfit_metrics", "steps.strategy_weights",
@@ -48,7 +48,7 @@ DECIDED = {
     "steps.allocation_log", "steps.stop_conditions", "steps.reality_checks", "steps.forecast_reliability",
     "steps.ensemble_exposures", "steps.ensemble_weights",
     "steps.weighting_regrets", "steps.ablated_weights", "steps.constraint_prices",
-    "steps.risk_contributions",
+    "steps.risk_contributions", "steps.holdings_taken",
 }  # fmt: skip
 
 # What one column of a row tells of another: the later, and the earlier. Tests on the rows hold each of them.

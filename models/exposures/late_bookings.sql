@@ -1,6 +1,7 @@
 -- What a split or dividend that was told late brought a portfolio that held the asset through it, beyond what
 -- the marks say: one row per portfolio, symbol, session_date, told_at and decision_at. The units it added
--- were held until the first fill from its session on; until that is booked they are worth the mark.
+-- were held until the first fill from its session on, or until the portfolio was told what is really held;
+-- until that is booked they are worth the mark.
 with
     began as (
         select portfolio, min(decision_at) as decision_at from {{ ref("decisions") }} group by portfolio
@@ -16,14 +17,41 @@ with
         from {{ ref("late_actions") }} as late
         inner join began on began.decision_at < late.printed_at
     ),
+    sales as (
+        select portfolio, symbol, decision_at, fill_session, units_before, fill_index, known_at
+        from {{ ref("order_bookings") }}
+        union all
+        select
+            portfolio,
+            symbol,
+            decision_at,
+            (decision_at::date - 1) as fill_session,
+            units_before,
+            mark_index as fill_index,
+            known_at
+        from {{ ref("holdings_taken") }}
+    ),
     sold as (
-        select due.*, bookings.units_before, bookings.fill_index, bookings.booked_at
+        select
+            due.portfolio,
+            due.symbol,
+            due.session_date,
+            due.told_at,
+            sales.units_before,
+            sales.fill_index,
+            sales.known_at
         from due
-        asof join
-            {{ ref("order_bookings") }} as bookings
-            on bookings.portfolio = due.portfolio
-            and bookings.symbol = due.symbol
-            and due.session_date <= bookings.fill_session
+        inner join
+            sales
+            on sales.portfolio = due.portfolio
+            and sales.symbol = due.symbol
+            and sales.fill_session >= due.session_date
+        qualify
+            row_number() over (
+                partition by due.portfolio, due.symbol, due.session_date, due.told_at
+                order by sales.known_at, sales.decision_at
+            )
+            = 1
     ),
     valued as (
         select
@@ -55,7 +83,7 @@ with
             and sold.symbol = due.symbol
             and sold.session_date = due.session_date
             and sold.told_at = due.told_at
-            and sold.booked_at <= decisions.decision_at
+            and sold.known_at <= decisions.decision_at
     )
 select
     portfolio,

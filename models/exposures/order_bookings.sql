@@ -1,12 +1,22 @@
 -- What each filled order did to its portfolio, at the first decision that knew its fill: one row per
 -- portfolio, symbol and decision_at of the order. Money is in units of the portfolio's start.
--- Orders still open when an asset that ended was sold are void.
+-- Orders still open when an asset that ended was sold, or when the portfolio was told what is really held,
+-- are
+-- void.
 with
+    taken as (select distinct portfolio, decision_at from {{ ref("holdings_taken") }}),
+    exposures as (
+        select exposures.*, coalesce(taken.decision_at, '1900-01-01'::timestamp) as taken_at
+        from {{ ref("target_exposures") }} as exposures
+        asof left join
+            taken on taken.portfolio = exposures.portfolio and taken.decision_at <= exposures.decision_at
+    ),
     orders as (
         select
             exposures.portfolio,
             exposures.symbol,
             exposures.decision_at,
+            exposures.taken_at,
             coalesce(lag(exposures.target_units) over by_order, exposures.held_units) as units_before,
             exposures.target_units
             - coalesce(lag(exposures.target_units) over by_order, exposures.held_units) as change_of_units,
@@ -15,7 +25,7 @@ with
             fills.cost_rate,
             impacts.impact_rate,
             fills.known_at as fill_known_at
-        from {{ ref("target_exposures") }} as exposures
+        from exposures
         inner join
             {{ ref("decisions") }} as decisions
             on decisions.portfolio = exposures.portfolio
@@ -31,7 +41,11 @@ with
             on impacts.clock = decisions.clock
             and impacts.symbol = exposures.symbol
             and impacts.decision_at = exposures.decision_at
-        window by_order as (partition by exposures.portfolio, exposures.symbol order by exposures.decision_at)
+        window
+            by_order as (
+                partition by exposures.portfolio, exposures.symbol, exposures.taken_at
+                order by exposures.decision_at
+            )
     )
 select
     orders.portfolio,
@@ -72,8 +86,10 @@ left join
     {{ ref("decisions") }} as before
     on before.portfolio = decisions.portfolio
     and before.decision_number = decisions.decision_number - 1
+asof left join taken on taken.portfolio = decisions.portfolio and taken.decision_at < decisions.decision_at
 where
-    not coalesce(
+    orders.taken_at = coalesce(taken.decision_at, '1900-01-01'::timestamp)
+    and not coalesce(
         assets.member_until <= before.rebalance_date
         and coalesce(assets.membership_known_at, '1900-01-01'::timestamp) <= before.decision_at,
         false

@@ -95,7 +95,7 @@ def compute(
     file: Path, name: str, policy: policies.Policy, as_of: dt.datetime, run_id: str, meter: Meter
 ) -> int:
     con = warehouse.connect(file)
-    told = {"portfolio": name, "policy": policy, "as_of": as_of, "batch_until": 1, "holdings": {}}
+    told = {"portfolio": name, "policy": policy, "as_of": as_of, "batch_until": 1}
     try:
         rebalance.begin(con, run_id=run_id, started_at=LOADED_AT, **told)
     finally:

@@ -3,6 +3,7 @@
 import json
 
 import pandas as pd
+import pytest
 
 from tests.evidence.conftest import HOLDINGS, OWN_ASSETS, query
 
@@ -65,16 +66,19 @@ def test_one_more_day_of_bars_leaves_every_earlier_decision_as_it_was(own):
         )
 
 
-def test_holdings_are_what_the_first_decision_starts_from(own):
-    first = query(
-        own.after_first,
-        "select symbol, previous_weight, held_units * mark_index as money from main.target_exposures"
-        " where decision_at = (select min(decision_at) from main.target_exposures)",
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_newest_decision_of_a_run_starts_from_what_it_is_told_is_held(own, number):
+    """The first run told it of 2019-06-19, the third of the day after; the second decided nothing."""
+    rows = own.next_day.query(
+        "select symbol, decision_at, previous_weight, held_units * mark_index / nav as share"
+        " from main.target_exposures inner join main.allocation_log using (portfolio, decision_at)"
+        f" where decision_at = '2019-06-{18 + number} 14:00'"
     ).set_index("symbol")
-    expected = pd.Series(HOLDINGS).reindex(first.index, fill_value=0.0)
+    expected = pd.Series(HOLDINGS).reindex(rows.index, fill_value=0.0)
     expected["CASH"] = 1 - sum(HOLDINGS.values())
-    assert (first["previous_weight"] - expected).abs().max() <= 1e-12
-    assert (first["money"] - expected).abs().max() <= 1e-12
-    # Without a view it is sold, a share of it at each decision, and that is charged for.
-    sold = query(own.after_first, "select sum(cost) as cost from main.portfolio_returns")["cost"][0]
-    assert sold > 0
+    assert (rows["previous_weight"] - expected).abs().max() <= 1e-12
+    assert (rows["share"] - expected).abs().max() <= 1e-12
+    told = own.next_day.query("select decision_at, symbol, weight, run_id from raw.holdings order by all")
+    assert len(told) == 2 * (len(HOLDINGS) + 1)
+    assert told.groupby("decision_at")["weight"].sum().tolist() == pytest.approx([1, 1])
+    assert told["run_id"].nunique() == 2

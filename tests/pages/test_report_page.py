@@ -218,11 +218,9 @@ def test_what_is_held_stands_beside_the_target_with_the_trades(folder, tmp_path)
     assert "40.0 % of the value is to be bought or sold" in table
 
 
-def test_what_a_first_run_was_told_is_not_what_is_held_now(evidence):
-    told = '{"AAPL": 0.5}'
-    first = evidence.page.run | {"holdings": told, "is_first": True}
-    later = first | {"is_first": False}
-    pages = [_page_of(replace(evidence, page=replace(evidence.page, run=run))) for run in (first, later)]
+def test_what_a_decision_was_told_is_held_stands_on_its_page(evidence):
+    told = {"AAPL": 0.5, "CASH": 0.5}
+    pages = [_page_of(replace(evidence, page=replace(evidence.page, held=held))) for held in ({}, told)]
     assert ['id="held"' in page for page in pages] == [False, True]
 
 

@@ -29,6 +29,7 @@ PUBLISHED = (
     "regimes",
     "weighting_regrets",
     "risk_contributions",
+    "holdings_taken",
     "confidences",
 )
 PLANS = {"default": (252, 63, 21), "expanding": (252, 63, 63), "short": (126, 21, 21)}
@@ -74,7 +75,6 @@ def _tell(con: duckdb.DuckDBPyConnection) -> None:
         "policy_hash": row["policy_hash"],
         "code_version": "code",
         "seed": 1,
-        "holdings": "{}",
         "started_at": AS_OF,
     }
     ends = dict.fromkeys(

@@ -10,7 +10,7 @@ import pytest
 from python_steps import plugins
 from python_steps.conflicts import smallest
 from python_steps.least_distance import turnover, volatility
-from tests.steps.test_allocate_exposures import make_world, run, small_world, with_policy
+from tests.steps.test_allocate_exposures import held, make_world, run, small_world, with_policy
 from tests.steps.test_projection import make_limits, none_of, project, random_case
 
 ALLOCATORS = plugins.discover("python_steps.allocators")
@@ -92,7 +92,7 @@ def log_of(inputs, wanted):
 def test_the_log_says_in_words_what_was_in_conflict():
     inputs = small_world([None] * 3, [1.0] * 3, [])
     inputs = replace(inputs, data_quality=inputs.data_quality.assign(is_excluded=True))
-    _, log = log_of(replace(inputs, holdings={"S01": 0.3}), with_policy())
+    _, log = log_of(held(inputs, {"S01": 0.3}), with_policy())
     assert json.loads(log["conflict_set"].iloc[0]) == [
         "S01 at most 0.2000",
         "S01 is left out: not below 0.3000",

@@ -46,7 +46,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
         batch = {"batch_id": 1, "run_id": "formulas", "loaded_at": WALL_CLOCK}
         landed = landing.land(con, request, {name: policy}, **batch)
         run = {"run_id": "formulas", "as_of": landed.as_of, "batch_until": 1, "started_at": WALL_CLOCK}
-        rebalance.begin(con, portfolio=name, policy=policy, holdings={}, **run)
+        rebalance.begin(con, portfolio=name, policy=policy, **run)
     finally:
         con.close()
     CompiledDbt(file).run(select=["+signals"])

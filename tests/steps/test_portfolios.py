@@ -75,7 +75,6 @@ def _begun(file: Path, policy: policies.Policy, *, is_alone: bool) -> pipeline.R
             portfolio=OTHER,
             policy=policy,
             started_at=dt.datetime(2026, 1, 1),
-            holdings={},
             **bounds,
         )
     finally:

@@ -22,6 +22,7 @@ from tests.steps.test_allocate_exposures import (
     assert_same_bits,
     condition_rows,
     falling,
+    held,
     make_world,
     measured,
     run,
@@ -264,11 +265,10 @@ def test_what_must_be_held_gives_way_to_the_limit_of_a_regime_and_that_is_forced
     inputs = make_world(size=6, rows=146)
     inputs = replace(
         inputs,
-        holdings={f"S0{place}": 0.1 for place in range(6)},
         regimes=inputs.regimes.assign(regime="risk_off"),
         data_quality=inputs.data_quality.assign(is_excluded=False),
     )
-    tables = run(inputs, wanted)
+    tables = run(held(inputs, {f"S0{place}": 0.1 for place in range(6)}), wanted)
     assert "sum in risk_off" in tables["allocation_log"]["conflicts"].iloc[0]
     assert _risky(tables).max() <= 0.1 + 1e-12
 

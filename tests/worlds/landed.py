@@ -75,7 +75,6 @@ def land(
             as_of=told.as_of,
             batch_until=batch_id,
             started_at=WALL_CLOCK,
-            holdings={},
         )
     finally:
         con.close()

@@ -5,8 +5,8 @@ hole, an asset that ends, one listed late, a split and a dividend that an adjust
 past, the split two sessions late; splits and dividends of feeds that are not adjusted, told before, on and
 days after their ex-date, one of them on a day without a decision, and one corrected; a pair the wrong way
 round, a stock in a currency that has no rate but a cross; a bad tick that is condemned and corrected long
-after, a true fall by half that is suspect until the next bar, a second vendor that disagrees once; and
-positions held through all of it.
+after, a true fall by half that is suspect until the next bar, a second vendor that disagrees once; what is
+really held, told while a split is not; and positions held through all of it.
 """
 
 import datetime as dt
@@ -80,6 +80,9 @@ ACTIONS = (
     *(SPLIT_IN_TIME, DIVIDEND_IN_TIME, SPLIT_TOLD_LATE, DIVIDEND_TOLD_LATE, DIVIDEND_CORRECTED),
     SPLIT_OF_A_SATURDAY,
 )
+# What is really held at a decision between the ex-date of the last split and its telling.
+HELD_AT = dt.datetime(2017, 10, 11, 14)
+HELD = {"AAA": 0.12, "KKK-USD": 0.05, "CASH": 0.83}
 HOLE = ("KKK-USD", dt.date(2017, 2, 6), dt.date(2017, 2, 8))
 LISTED_LATE = "MMM-USD"
 # A close told at a fraction, and when the feed corrects it; a fall to a fraction that stays.
@@ -124,6 +127,7 @@ CUTS = {
     "before a dividend is corrected": DIVIDEND_CORRECTED[4] - MINUTE,
     "just before the last bar": LAST_BAR_KNOWN - MINUTE,
     "just after the last session": LAST_BAR_KNOWN + dt.timedelta(days=2),
+    "a minute before it is told what is held": HELD_AT - MINUTE,
     "while a split is not told": SPLIT_TOLD_LATE[4] - HOUR,
     "a minute after a split is told late": SPLIT_TOLD_LATE[4] + MINUTE,
     "while a true fall is suspect": FALL_KNOWN + 14 * HOUR,
@@ -227,6 +231,8 @@ def _land(folder: Path, file: Path, number: int, as_of: dt.datetime) -> None:
             loaded_at=WALL_CLOCK,
         )
         since = RUNS[number - 1] if number else dt.datetime.min
+        if since < HELD_AT <= as_of:
+            warehouse.write(con, "raw.holdings", _held(name))
         for instant in sorted({as_of, *(cut for cut in CUTS.values() if since < cut <= as_of)}):
             rebalance.begin(
                 con,
@@ -236,10 +242,17 @@ def _land(folder: Path, file: Path, number: int, as_of: dt.datetime) -> None:
                 as_of=instant,
                 batch_until=next_batch_id(con) - 1,
                 started_at=WALL_CLOCK,
-                holdings={},
             )
     finally:
         con.close()
+
+
+def _held(portfolio: str) -> pd.DataFrame:
+    """What an operator says is held."""
+    rows = pd.DataFrame(HELD.items(), columns=["symbol", "weight"])
+    rows.insert(0, "decision_at", pd.Timestamp(HELD_AT))
+    rows.insert(0, "portfolio", portfolio)
+    return rows.assign(run_id="told")
 
 
 def _told(number: int) -> pd.DataFrame:

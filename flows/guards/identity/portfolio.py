@@ -12,7 +12,8 @@ from flows.guards.identity.raw_world import Asset, Clock, Portfolio, microsecond
 from flows.guards.identity.recomputed import Recomputed
 
 CASH = "CASH"
-YEAR = 365 * 86_400e6  # microseconds
+DAY = 86_400_000_000  # microseconds
+YEAR = 365.0 * DAY
 DECISION = ("portfolio", "decision_at")
 EXPOSURE = (*DECISION, "symbol")
 RETURNS = tuple(Column(name, "untrue_profit") for name in ("gross_return", "cost", "net_return", "nav"))
@@ -203,7 +204,6 @@ def _walk(made: Recomputed, portfolio: Portfolio, exposures: pd.DataFrame, impac
         wanted.setdefault(decision, {})[symbol] = weight
     for decision in sorted(wanted):
         if not walk.decisions:
-            holdings = _begun(portfolio, symbols, decision)
             began = last = int(clock.instants[decision].astype(np.int64))
         gross, cost = _settle(walk, portfolio, clock, symbols, holdings, decision)
         instant = int(clock.instants[decision].astype(np.int64))
@@ -221,6 +221,8 @@ def _walk(made: Recomputed, portfolio: Portfolio, exposures: pd.DataFrame, impac
             | {"gross_return": gross / before, "cost": cost / before, "net_return": (gross - cost) / before}
             | {"nav": value, "drawdown": value / highest - 1}
         )
+        if (told := portfolio.holdings.get(clock.instants[decision])) is not None:
+            _take_up(told, symbols, holdings, decision, instant, value)
         is_member = members.get(decision, set())
         _order(walk, now, symbols, holdings, wanted[decision], is_member, decision, value, clock)
         cash = walk.exposures[-1]["held_units"]
@@ -238,10 +240,21 @@ def _members(made: Recomputed, portfolio: Portfolio, clock: Clock) -> dict[int, 
     return found
 
 
-def _begun(portfolio: Portfolio, symbols: Mapping[str, Known], decision: int) -> dict[str, Holding]:
-    """What it held before its first decision, at the marks of then."""
-    marks = {symbol: symbols[symbol].mark[decision] for symbol in portfolio.holdings if symbol in symbols}
-    return {symbol: Holding(portfolio.holdings[symbol] / mark, mark) for symbol, mark in marks.items()}
+def _take_up(
+    told: Mapping[str, float],
+    symbols: Mapping[str, Known],
+    holdings: dict[str, Holding],
+    decision: int,
+    instant: int,
+    value: float,
+) -> None:
+    """Hold what was told, and nothing else: what there was is sold at the mark, and open orders are void."""
+    yesterday = instant // DAY - 1
+    for symbol in sorted(holdings.keys() | told.keys()):
+        held, mark = holdings.setdefault(symbol, Holding()), symbols[symbol].mark[decision]
+        held.fills.append((yesterday, held.units, mark))
+        held.units, held.mark = told.get(symbol, 0.0) * value / mark, mark
+        held.waiting, held.last = [], None
 
 
 def _settle(

@@ -101,8 +101,9 @@ class Action:
 
 @dataclass(frozen=True)
 class Portfolio:
-    """A portfolio by the policy in force: what it studies, by which clock, until when; its first holdings.
+    """A portfolio by the policy in force: what it studies, by which clock, until when.
 
+    `holdings` are the weights that it was told are held, by decision and symbol.
     `capital` is the money it began with, None where orders move no price; `cash_yield` is a year's.
     """
 
@@ -111,7 +112,7 @@ class Portfolio:
     asset_classes: tuple[str, ...]
     symbols: tuple[str, ...] | None
     as_of: np.datetime64
-    holdings: Mapping[str, float]
+    holdings: Mapping[np.datetime64, Mapping[str, float]]
     capital: float | None
     cash_yield: float
 
@@ -339,6 +340,10 @@ def _portfolios(
         " group by portfolio order by portfolio",
         {"batch": batch_until},
     ).fetchall()
+    told: dict[str, dict[np.datetime64, dict[str, float]]] = {}
+    rows = con.execute("from raw.holdings where symbol <> 'CASH'").df()
+    for row, at in zip(rows.itertuples(), microseconds(rows["decision_at"]), strict=True):
+        told.setdefault(row.portfolio, {}).setdefault(at, {})[row.symbol] = row.weight
     found = []
     for name, text in policies:
         mine = runs[runs["portfolio"] == name]
@@ -353,7 +358,7 @@ def _portfolios(
                 tuple(policy["universe"]["asset_classes"]),
                 None if symbols is None else tuple(symbols),
                 microseconds(mine["as_of"]).max(),
-                json.loads(mine["holdings"].iloc[0]),
+                told.get(name, {}),
                 policy.get("assets_under_management"),
                 policy.get("cash_yield", 0.0),
             )

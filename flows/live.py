@@ -15,6 +15,7 @@ from flows import outputs, sql
 from flows.page import PAGE
 from flows.publish import published
 from flows.requests import instant
+from flows.streaming import state
 
 WAREHOUSE = "PORTFOLIO_APP_WAREHOUSE"
 ROWS = 500
@@ -85,6 +86,26 @@ def explained(
     return list(explanations.sentences(found)), {
         name: _rounded(rows) for name, rows in tables.items() if len(rows)
     }
+
+
+def standing(warehouse: Path, portfolio: str) -> tuple[str, pd.DataFrame]:
+    """Where a portfolio stands by the bars landed since its last decision, in words and by asset.
+
+    `portfolio stream` lands closed bars within seconds, and each landing is a publish.
+    """
+    with TURN:
+        found = state.read(warehouse, portfolio, dt.datetime.now(dt.UTC).replace(tzinfo=None))
+    if found is None:
+        return f"{portfolio} has decided nothing yet.", pd.DataFrame()
+    due = found["decisions_due"]
+    said = (
+        f"Since its decision of {found['decision_at']} {portfolio} moved by "
+        f"{100 * found['change_since_decision']:+.2f} %, before costs, in the assets' own quotes. "
+        + (f"Decisions due: {due}; run portfolio rebalance." if due else "No decision is due.")
+    )
+    rows = pd.DataFrame({"target": found["targets"], "now": found["weights"], "last bar": found["last_bars"]})
+    rows = rows.fillna({"last bar": ""}).rename_axis("asset").reset_index()
+    return said, _rounded(rows)
 
 
 def asked(warehouse: Path, query: str) -> pd.DataFrame | str:

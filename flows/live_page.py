@@ -18,7 +18,7 @@ def _():
 
 @app.cell
 def _(mo):
-    refresh = mo.ui.refresh(options=["5s", "30s", "5m"], default_interval="30s", label="look again every")
+    refresh = mo.ui.refresh(options=["5s", "30s", "5m"], default_interval="5s", label="look again every")
     return (refresh,)
 
 
@@ -82,6 +82,14 @@ def _(decision, live, mo, portfolio, version, warehouse):
 
 
 @app.cell
+def _(live, mo, portfolio, version, warehouse):
+    version()
+    words, weights = live.standing(warehouse, portfolio.value)
+    standing = mo.vstack([mo.plain_text(words), mo.ui.table(weights, selection=None)])
+    return (standing,)
+
+
+@app.cell
 def _(asset, decision, live, mo, portfolio, version, warehouse):
     version()
     said, rows = live.explained(warehouse, asset.value, portfolio.value, decision.value)
@@ -104,8 +112,8 @@ def _(live, mo, query, version, warehouse):
 
 
 @app.cell
-def _(answer, explained, mo, query, report):
-    mo.ui.tabs({"Report": report, "Asset": explained, "SQL": mo.vstack([query, answer])})
+def _(answer, explained, mo, query, report, standing):
+    mo.ui.tabs({"Report": report, "Now": standing, "Asset": explained, "SQL": mo.vstack([query, answer])})
     return
 
 

@@ -46,7 +46,16 @@ DUE_SQL = """
 
 
 def write(folder: Path, portfolio: str, out: Path, as_of: dt.datetime) -> dict[str, Any] | None:
-    """Write state.json from published rows and return it; None where the portfolio has no decision yet.
+    """Write state.json and return it; None where the portfolio has no decision yet."""
+    state = read(folder, portfolio, as_of)
+    if state is not None:
+        content = (json.dumps(state, indent=2, allow_nan=False) + "\n").encode()
+        write_atomically(out / STATE_FILE, content)
+    return state
+
+
+def read(folder: Path, portfolio: str, as_of: dt.datetime) -> dict[str, Any] | None:
+    """Where a portfolio stands by published rows; None where it has no decision yet.
 
     Weights are in the assets' own quotes, without costs and rates of exchange: what to look at until the next
     decision, which values everything anew.
@@ -66,9 +75,7 @@ def write(folder: Path, portfolio: str, out: Path, as_of: dt.datetime) -> dict[s
         due = con.execute(DUE_SQL, told | {"as_of": as_of}).fetchall()[0][0]
     finally:
         con.close()
-    state = _state(portfolio, decision_at, as_of, rows) | {"decisions_due": due}
-    write_atomically(out / STATE_FILE, (json.dumps(state, indent=2, allow_nan=False) + "\n").encode())
-    return state
+    return _state(portfolio, decision_at, as_of, rows) | {"decisions_due": due}
 
 
 def _state(

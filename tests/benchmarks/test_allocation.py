@@ -1,6 +1,5 @@
 """How long one rebalance takes by each allocator, and mean-variance beside cvxpy built anew and skfolio."""
 
-import sys
 import time
 import warnings
 
@@ -15,6 +14,7 @@ from python_steps import plugins, scenarios
 from python_steps.allocators import ask, mean_variance
 from python_steps.covariances import covariance, ledoit_wolf
 from python_steps.limits import Group, Limits
+from tests.benchmarks.results import record, show
 from tests.benchmarks.yardsticks import cpu_seconds
 
 pytestmark = pytest.mark.benchmark
@@ -126,8 +126,9 @@ def test_what_a_rebalance_takes(capsys):
     for name in sorted({name for name, _ in found}):
         cells = [f"{found[name, size] * 1e3:.1f}" if (name, size) in found else "" for size in SIZES]
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    about = "CPU ms of one rebalance, with limits by asset and class; in brackets what stands beside."
     with capsys.disabled():
-        sys.stdout.write("\nCPU ms of one rebalance\n\n" + "\n".join(lines) + "\n")
+        show(record("Allocation", [about, "", *lines], "cvxpy", "clarabel", "skfolio", "scikit-learn"))
     for size in SIZES:  # the ratios are printed; they depend on the solver, which takes most of the time
         ours, peer = found["mean_variance", size], found["(cvxpy rebuilt)", size]
         assert ours < found["mean_variance, compiled by cvxpy", size] < peer, size

@@ -1,6 +1,5 @@
 """How long the probability of backtest overfitting takes, beside a loop over the splits in plain numpy."""
 
-import sys
 import time
 from itertools import combinations
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 
 from python_steps import sharpe
+from tests.benchmarks.results import record, show
 from tests.benchmarks.yardsticks import cpu_seconds
 
 pytestmark = pytest.mark.benchmark
@@ -49,10 +49,11 @@ def test_all_splits_take_less_than_150_ms_and_a_loop_over_them_hundreds_of_times
     looped = (time.process_time() - begun) / len(chosen) * SPLITS
     assert [logit for _, logit in sorted(mine)] == pytest.approx(by_hand)
     taken = cpu_seconds(lambda: sharpe.cscv_pbo(returns, BLOCKS))
+    lines = [
+        f"PBO of {STRATEGIES} strategies, {DAYS:,} days, {BLOCKS} blocks: {taken * 1e3:.0f} ms CPU; a loop over"
+        f" its {SPLITS:,} splits: {looped:.1f} s, {looped / taken:,.0f} times as long."
+    ]
     with capsys.disabled():
-        sys.stdout.write(
-            f"\nPBO of {STRATEGIES} strategies, {DAYS} days, {BLOCKS} blocks: {taken * 1e3:.0f} ms CPU; a"
-            f" loop over its {SPLITS:,} splits: {looped:.1f} s, {looped / taken:,.0f} times as long\n"
-        )
+        show(record("Backtest overfitting", lines, "numpy"))
     assert taken <= MOST_SECONDS
     assert looped / taken >= 500

@@ -1,12 +1,11 @@
 """How long all detectors take for 1,500 decisions, beside one fit of hmmlearn's on the same returns."""
 
-import sys
-
 import numpy as np
 import pytest
 from hmmlearn.hmm import GaussianHMM
 
 from python_steps import plugins
+from tests.benchmarks.results import record, show
 from tests.benchmarks.yardsticks import cpu_seconds
 from tests.worlds import moods
 
@@ -24,7 +23,8 @@ def test_1500_decisions_of_every_detector(capsys):
         name: cpu_seconds(lambda: module.detect(market)) / one_fit  # noqa: B023 - called at once
         for name, module in plugins.discover("python_steps.regimes").items()
     }
+    told = ", ".join(f"{name} {ratio:.1f}" for name, ratio in ratios.items())
+    lines = [f"1,500 decisions, CPU over that of one fit of hmmlearn ({one_fit:.2f} s): {told}."]
     with capsys.disabled():
-        told = ", ".join(f"{name} {ratio:.1f}" for name, ratio in ratios.items())
-        sys.stdout.write(f"\n1,500 decisions, times one fit of hmmlearn ({one_fit:.2f} s CPU): {told}\n")
+        show(record("Regimes", lines, "hmmlearn", "numpy"))
     assert sum(ratios.values()) <= MOST

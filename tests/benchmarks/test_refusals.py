@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from flows.landing import SAMPLE
+from tests.benchmarks.results import record, show
 from tests.evidence.conftest import portfolio
 
 pytestmark = pytest.mark.benchmark
@@ -30,6 +31,9 @@ def test_a_command_that_reads_all_bars_before_it_says_no(tmp_path, capsys):
         subprocess.run([sys.executable, "-c", BARE], check=True)
         spent.append((between - begun, of_children() - between))
     refused, bare = map(min, zip(*spent, strict=True))
+    lines = [
+        f"A command that reads all bars and says no: {refused:.1f} s CPU; imports and bars: {bare:.1f} s."
+    ]
     with capsys.disabled():
-        sys.stdout.write(f"\na refused command: {refused:.1f} s CPU; bare imports and bars: {bare:.1f} s\n")
+        show(record("Refusals", lines, "duckdb", "pandas", "pydantic"))
     assert refused / bare <= MOST

@@ -1,12 +1,8 @@
 """How long each stage of the sample run takes, and what it needs, beside plain work on the same bars."""
 
 import datetime as dt
-import os
-import platform
-import sys
 import time
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -18,11 +14,11 @@ from flows.publish import PUBLISHED
 from flows.requests import RebalanceRequest
 from python_steps import policy as policies
 from python_steps import warehouse
+from tests.benchmarks.results import record, show
 from tests.benchmarks.yardsticks import cpu_seconds, duckdb_rolling, pandas_signals
 
 pytestmark = pytest.mark.benchmark
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
 PACKAGES = ("duckdb", "dbt-core", "dbt-duckdb", "ibis-framework", "pandas", "numpy", "scipy", "cvxpy")
 LOADED_AT = dt.datetime(2026, 1, 1)
 NEXT_DAY = dt.timedelta(days=1)
@@ -60,10 +56,9 @@ def test_each_stage_of_the_sample_run_is_timed_beside_a_yardstick(tmp_path, caps
     one = compute(file, name, policy, as_of + NEXT_DAY, "second", again)
     total = [sum(column) for column in zip(*(lap[1:3] for lap in again.laps), strict=True)]
     whole.append((f"All of it again for {one} more decision", *total, max(lap[3] for lap in again.laps)))
-    text = report(whole, yardsticks, added, [grown(tmp_path, count) for count in GROWTH])
-    RESULTS.write_text(text)
+    lines = report(whole, yardsticks, added, [grown(tmp_path, count) for count in GROWTH])
     with capsys.disabled():
-        sys.stdout.write(f"\n{text}")
+        show(record("The sample's job", lines, *PACKAGES))
     assert added > 1_000
     assert one == 1
 
@@ -111,40 +106,30 @@ def report(
     yardsticks: dict[str, float],
     added: int,
     growth: list[tuple[int, float, float, float]],
-) -> str:
+) -> list[str]:
     bars = pd.read_parquet(landing.SAMPLE, columns=["symbol"])
-    gigabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     rows = [
         f"| {name} | {wall:.1f} | {cpu:.1f} | {peak:,.0f} | {cpu / yardsticks['duckdb']:,.0f} | "
         f"{cpu / yardsticks['pandas']:,.1f} |"
         for name, wall, cpu, peak in laps
     ]
-    return "\n".join(
-        [
-            "# What `make bench` measured",
-            "",
-            f"The sample: {len(bars):,} bars of {bars.symbol.nunique()} assets, {added:,} decisions, in one"
-            " process, with dbt's tests. Times depend on the machine; the ratios, CPU over the CPU of a"
-            " yardstick on the same bars (tests/benchmarks/yardsticks.py), less so:",
-            "",
-            f"- DuckDB: a year's rolling mean and deviation, bare, one thread: {yardsticks['duckdb']:.3f} s",
-            f"- pandas: twelve of the signals, float windows, no vintages: {yardsticks['pandas']:.3f} s",
-            "",
-            "| stage, models before it included | wall s | CPU s | peak MB | × DuckDB | × pandas |",
-            "| --- | ---: | ---: | ---: | ---: | ---: |",
-            *rows,
-            "",
-            "A first run in which so many of the signals trade; all are made, and learners see all:",
-            "",
-            "| signals that trade | wall s | CPU s | peak MB |",
-            "| ---: | ---: | ---: | ---: |",
-            *(f"| {count} | {wall:.0f} | {cpu:.0f} | {peak:,.0f} |" for count, wall, cpu, peak in growth),
-            "",
-            f"{os.cpu_count()} cores ({platform.machine()}), {gigabytes:.0f} GB, Python"
-            f" {platform.python_version()}; {', '.join(f'{name} {version(name)}' for name in PACKAGES)}.",
-            "",
-        ]
-    )
+    return [
+        f"{len(bars):,} bars of {bars.symbol.nunique()} assets, {added:,} decisions, in one process, with dbt's"
+        " tests. Ratios are CPU over the CPU of a yardstick on the same bars (tests/benchmarks/yardsticks.py):",
+        "",
+        f"- DuckDB: a year's rolling mean and deviation, bare, one thread: {yardsticks['duckdb']:.3f} s",
+        f"- pandas: twelve of the signals, float windows, no vintages: {yardsticks['pandas']:.3f} s",
+        "",
+        "| stage, models before it included | wall s | CPU s | peak MB | × DuckDB | × pandas |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        *rows,
+        "",
+        "A first run in which so many of the signals trade; all are made, and learners see all:",
+        "",
+        "| signals that trade | wall s | CPU s | peak MB |",
+        "| ---: | ---: | ---: | ---: |",
+        *(f"| {count} | {wall:.0f} | {cpu:.0f} | {peak:,.0f} |" for count, wall, cpu, peak in growth),
+    ]
 
 
 def _peak_megabytes() -> float:

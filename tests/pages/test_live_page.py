@@ -22,6 +22,18 @@ from tests.pages.browser import NEEDED, chromium, look
 from tests.steps.small_warehouse import publish_small_warehouse
 
 DECISION = "2026-01-28T14:00:00Z"
+VENDORS = """
+    insert into raw.asset_vendors by name
+    select distinct symbol, vendor, 1 as batch_id from raw.bars anti join raw.asset_vendors using (symbol)
+"""
+TWICE_AS_DEAR = """
+    insert into raw.bars by name
+    select * replace (
+        session_date + 30 as session_date, 2 * close as close, timestamp '2026-01-29 21:00' as closed_at,
+        timestamp '2026-01-29 21:00' as known_at
+    )
+    from raw.bars where symbol = 'AAPL' order by session_date desc, version desc limit 1
+"""
 
 
 @pytest.fixture
@@ -37,6 +49,9 @@ def folder(tmp_path) -> Path:
     for table in ("forecasts", "fitted_models", "constraint_prices"):
         con.execute(f"create table main.{table} as from steps.{table}")
     con.execute("create table main.bars as from raw.bars")
+    con.execute("create table if not exists main.clock_instants (clock varchar, decision_at timestamp)")
+    con.execute("insert into main.clock_instants (clock, decision_at) values ('global', '2026-01-29 14:00')")
+    con.execute(VENDORS)
     con.close()
     return tmp_path
 
@@ -65,6 +80,22 @@ def test_what_the_page_is_made_of_is_what_is_published(folder):
     said, tables = live.explained(folder, "AAPL", "global", DECISION)
     assert said[0].startswith("AAPL weighs 20.00 % in global")
     assert list(tables["Strategies with weight on it"].contribution) == [0.15, 0.05]
+
+
+def test_where_it_stands_now_moves_with_the_bars_that_land(folder):
+    said, before = live.standing(folder, "global")
+    assert "moved by +0.00 %" in said
+    assert "Decisions due: 1" in said
+    assert before["target"].equals(before["now"])
+    con = warehouse.connect(folder / PUBLISHED)
+    con.execute(TWICE_AS_DEAR)
+    con.close()
+    said, after = live.standing(folder, "global")
+    assert "moved by +20.00 %" in said
+    rows = after.set_index("asset")
+    assert rows["now"]["AAPL"] == pytest.approx(0.4 / 1.2, abs=1e-6)
+    assert rows["last bar"]["AAPL"] == "2026-01-29T21:00:00Z"
+    assert live.standing(folder, "another")[0] == "another has decided nothing yet."
 
 
 def test_sql_of_a_visitor_reads_the_warehouse_and_nothing_else(folder):
@@ -132,6 +163,8 @@ def test_it_is_shown_to_whom_has_the_token_and_follows_a_publish(folder):
             ).wait_for(timeout=30_000)
             page.get_by_role("tab", name="Asset").click()
             page.get_by_role("tabpanel").get_by_text("AAPL weighs 20.00 %").wait_for(timeout=30_000)
+            page.get_by_role("tab", name="Now").click()
+            page.get_by_role("tabpanel").get_by_text("Since its decision of").wait_for(timeout=30_000)
             page.get_by_role("tab", name="SQL").click()
             page.get_by_role("tabpanel").get_by_role("button", name="Run").wait_for(timeout=30_000)
             _publish_again(folder)

@@ -50,8 +50,8 @@ def test_all_splits_take_less_than_150_ms_and_a_loop_over_them_hundreds_of_times
     assert [logit for _, logit in sorted(mine)] == pytest.approx(by_hand)
     taken = cpu_seconds(lambda: sharpe.cscv_pbo(returns, BLOCKS))
     lines = [
-        f"PBO of {STRATEGIES} strategies, {DAYS:,} days, {BLOCKS} blocks: {taken * 1e3:.0f} ms CPU; a loop over"
-        f" its {SPLITS:,} splits: {looped:.1f} s, {looped / taken:,.0f} times as long."
+        f"PBO of {STRATEGIES} strategies, {DAYS:,} days, {BLOCKS} blocks: {taken * 1e3:.0f} ms CPU; a loop"
+        f" over its {SPLITS:,} splits: {looped:.1f} s, {looped / taken:,.0f} times as long."
     ]
     with capsys.disabled():
         show(record("Backtest overfitting", lines, "numpy"))

@@ -114,8 +114,8 @@ def report(
         for name, wall, cpu, peak in laps
     ]
     return [
-        f"{len(bars):,} bars of {bars.symbol.nunique()} assets, {added:,} decisions, in one process, with dbt's"
-        " tests. Ratios are CPU over the CPU of a yardstick on the same bars (tests/benchmarks/yardsticks.py):",
+        f"{len(bars):,} bars of {bars.symbol.nunique()} assets, {added:,} decisions, in one process, with"
+        " dbt's tests. Ratios are CPU over that of a yardstick on the same bars (yardsticks.py):",
         "",
         f"- DuckDB: a year's rolling mean and deviation, bare, one thread: {yardsticks['duckdb']:.3f} s",
         f"- pandas: twelve of the signals, float windows, no vintages: {yardsticks['pandas']:.3f} s",

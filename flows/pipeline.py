@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from python_steps.allocation_inputs import AllocationInputs
-    from python_steps.learn_forecasts import Learner
+    from python_steps.learn_forecasts import Learner, Signals
 
 LEARNED = ("forecasts", "fitted_models", "feature_importances", "tuning_trials", "cpcv_metrics", "regimes")
 BELIEVED = (
@@ -170,14 +170,15 @@ def learn(run: Run) -> None:
     Raises UnknownPlugin for a detector that no file has.
     """
     from python_steps.detect_regimes import DETECTORS, detect_all
+    from python_steps.learn_forecasts import to_signals
 
     plugins.load(DETECTORS, run.policy.detector)  # an unknown one is refused before anything is fitted
     clock = run.policy.clock
     with _connected(run) as con:
         read = _reader(con)
-        readings = read("readings", lambda t: t.clock == clock)
+        signals = to_signals(read("readings", lambda t: t.clock == clock))
         for plan in run.policy.laid_plans:
-            _learn_plan(run, con, plan, readings)
+            _learn_plan(run, con, plan, signals)
         returns = _listed(read("decision_returns", lambda t: t.clock == clock), read("assets"))
         instants = read("decisions", lambda t: t.portfolio == run.portfolio)["decision_at"]
         regimes = detect_all(returns, instants, clock, run.run_id)
@@ -185,7 +186,7 @@ def learn(run: Run) -> None:
         _append(con, "steps.regimes", regimes, past, ["detector", "decision_at"])
 
 
-def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, readings: pd.DataFrame) -> None:
+def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, signals: "Signals") -> None:
     """Fit the learners that belong to a plan."""
     from python_steps.learn_forecasts import Learner
     from python_steps.learn_forecasts import learn as fit
@@ -205,11 +206,11 @@ def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, readings:
 
         past = read("steps.forecasts", of_learner)
         unfinished = _unfinished(windows, examples, past)
-        said = fit(examples, readings, unfinished, learner, run.run_id, run.policy.seed)
+        said = fit(examples, signals, unfinished, learner, run.run_id, run.policy.seed)
         _append(con, "steps.forecasts", said["forecasts"], past, ["window_id", "symbol", "decision_at"])
         for table, keys in OF_WINDOWS.items():
             _append(con, f"steps.{table}", said[table], read(f"steps.{table}", of_learner), keys)
-        _estimate_overfit(con, examples, readings, windows, learner, run)
+        _estimate_overfit(con, examples, signals, windows, learner, run)
 
 
 def count_trials(run: Run, macros: Path) -> int:
@@ -443,7 +444,7 @@ def bootstrap(run: Run) -> int:
 def _estimate_overfit(
     con: "duckdb.DuckDBPyConnection",
     examples: pd.DataFrame,
-    readings: pd.DataFrame,
+    signals: "Signals",
     windows: pd.DataFrame,
     learner: "Learner",
     run: Run,
@@ -455,7 +456,7 @@ def _estimate_overfit(
     done = warehouse.read(con, "steps.cpcv_metrics", where=lambda t: t.learner == learner.name)
     wanted = wanted.merge(done[["clock", "plan", "window_id"]].drop_duplicates(), how="left", indicator=True)
     wanted = wanted[wanted["_merge"] == "left_only"]
-    rows = estimate(examples, readings, wanted, learner, run.run_id, run.policy.seed)
+    rows = estimate(examples, signals, wanted, learner, run.run_id, run.policy.seed)
     warehouse.write(con, "steps.cpcv_metrics", rows)
 
 

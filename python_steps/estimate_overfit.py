@@ -23,7 +23,6 @@ from python_steps.learn_forecasts import (
     MINIMUM_ROWS,
     Learner,
     Signals,
-    to_signals,
     to_training,
     to_values,
 )
@@ -70,7 +69,7 @@ def yearly(windows: pd.DataFrame) -> pd.DataFrame:
 
 def estimate(
     examples: pd.DataFrame,
-    readings: pd.DataFrame,
+    signals: Signals,
     windows: pd.DataFrame,
     learner: Learner,
     run_id: str,
@@ -78,7 +77,7 @@ def estimate(
 ) -> pd.DataFrame:
     """Rows of steps.cpcv_metrics for each of `windows`, of one clock and plan.
 
-    `examples`, `readings` and `seed` are those of learn_forecasts.learn; `windows` has clock, plan,
+    `examples`, `signals` and `seed` are those of learn_forecasts.learn; `windows` has clock, plan,
     window_id, test_from, embargo_at and known_at. What is split are the examples whose label was known by
     the embargo, in six groups of decisions, two tested at a time; the embargo after a test group is as long
     as the window's. Features, scaler and fit see the training rows of their split alone. A window with fewer
@@ -90,7 +89,6 @@ def estimate(
     decision and without costs. Known at the window's known_at. Raises UnknownPlugin for the learner.
     """
     module = load(PACKAGE, learner.source)
-    signals = to_signals(readings[readings["clock"].isin(set(windows["clock"]))])
     tables = []
     for window in windows.sort_values("window_id").to_dict("records"):
         mine = (examples["window_id"] == window["window_id"]) & (examples["plan"] == window["plan"])

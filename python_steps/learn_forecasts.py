@@ -64,7 +64,7 @@ class Signals(NamedTuple):
 
 def learn(
     examples: pd.DataFrame,
-    readings: pd.DataFrame,
+    signals: Signals,
     windows: pd.DataFrame,
     learner: Learner,
     run_id: str,
@@ -73,22 +73,19 @@ def learn(
     """Rows of steps.forecasts, fitted_models, feature_importances and tuning_trials, by those names.
 
     `examples` has clock, plan, window_id, symbol, decision_at, session_date, is_train, target (the label
-    normalised by volatility; null unless is_train) and label_known_at (likewise). `readings` has clock,
-    signal, symbol, decision_at and value in [-1, +1] (null or no row where not valid). `windows` has clock,
-    plan, window_id and known_at, all of one clock and plan. Windows with fewer than 100 training rows are
+    normalised by volatility; null unless is_train) and label_known_at (likewise). `signals` are the readings
+    of the same clock (see to_signals). `windows` has clock, plan, window_id and known_at, all of one clock
+    and plan. Windows with fewer than 100 training rows are
     skipped. `seed` is the policy's; what a learner draws hangs on it, and on the names of learner, plan and
     window. Only a learner that chooses among configurations, and says so in `tried`, has tuning trials.
 
     value = tanh(forecast / deviation of the in-sample forecasts), and 0 where these do not deviate. A
     forecast is known at the later of its decision and its window. Raises UnknownPlugin for the learner, and
-    ValueError where `windows` mixes clocks or plans, a reading stands twice, or the learner does not have
-    one of its parameters.
+    ValueError where `windows` mixes clocks or plans, or the learner does not have one of its parameters.
     """
     module = load(PACKAGE, learner.source)
     if len(windows[["clock", "plan"]].drop_duplicates()) > 1:
         raise ValueError("learn_forecasts: windows of more than one clock or plan")
-    clocks = set(windows["clock"])
-    signals = to_signals(readings[readings["clock"].isin(clocks)])
     examples = examples[EXAMPLES].merge(windows[[*WINDOW, "known_at"]], on=WINDOW)
     taught = []
     for _, window in examples.groupby("window_id", sort=True):
@@ -106,7 +103,10 @@ def learn(
 
 
 def to_signals(readings: pd.DataFrame) -> Signals:
-    """Readings of one clock laid out wide; raises ValueError where one stands twice."""
+    """Readings of one clock laid out wide, once for all learners; raises ValueError where one stands twice.
+
+    `readings` has signal, symbol, decision_at and value in [-1, +1] (null or no row where not valid).
+    """
     keyed = readings.set_index(["symbol", "decision_at", "signal"])["value"]
     if keyed.index.has_duplicates:
         raise ValueError("learn_forecasts: readings: a signal, symbol and decision_at stands twice")

@@ -13,6 +13,7 @@ from python_steps.learn_forecasts import (
     TUNING_TRIALS,
     Learner,
     learn,
+    to_signals,
     to_values,
 )
 from python_steps.learners._training import Training
@@ -102,7 +103,7 @@ WINDOWS = pd.DataFrame(
 
 
 def answer(learner, examples=EXAMPLES, readings=READINGS, windows=WINDOWS):
-    return learn(examples, readings, windows, Learner(learner, learner, {}), "run", SEED)
+    return learn(examples, to_signals(readings), windows, Learner(learner, learner, {}), "run", SEED)
 
 
 def assert_same_bits(found, expected):

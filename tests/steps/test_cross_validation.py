@@ -18,7 +18,7 @@ from python_steps.cross_validation import (
     known_by,
 )
 from python_steps.estimate_overfit import CPCV_METRICS, estimate, yearly
-from python_steps.learn_forecasts import Learner
+from python_steps.learn_forecasts import Learner, to_signals
 from python_steps.learners import ridge
 from python_steps.learners._training import Training
 
@@ -207,8 +207,8 @@ def world(seed: int = 1) -> dict[str, pd.DataFrame]:
 
 
 def said(learner: str, **tables: pd.DataFrame) -> pd.DataFrame:
-    read = (tables[name] for name in ("examples", "readings", "windows"))
-    return estimate(*read, Learner(learner, learner, {}), "run", 1)
+    signals = to_signals(tables["readings"])
+    return estimate(tables["examples"], signals, tables["windows"], Learner(learner, learner, {}), "run", 1)
 
 
 def values(found: pd.DataFrame, unit: str, span: str, metric: str = "information_coefficient") -> pd.Series:

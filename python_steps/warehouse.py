@@ -28,6 +28,7 @@ THREADS = 1
 CONFIG: dict[str, Any] = {"threads": THREADS, "autoinstall_known_extensions": False}
 
 LARGEST_EXACT_INTEGER = 2**53
+PLAIN = {"BOOLEAN", "BIGINT", "INTEGER", "HUGEINT", "DOUBLE", "TIMESTAMP", "DATE"}
 ARROW_TYPES: dict[str, pa.DataType] = {
     "varchar": pa.string(),
     "bigint": pa.int64(),
@@ -177,19 +178,25 @@ def rows_digest(
 ) -> str:
     """SHA-256 over names, types and rows of a query: the order of rows is left out, float bits are not.
 
-    A value is written as its length and its text; DuckDB writes a double as the shortest text that
-    reads back to the same bits.
+    DuckDB writes a double as the shortest text that reads back to the same bits. Text stands behind its length.
     """
     described = con.execute(f"describe {query}", parameters or {}).fetchall()
-    names = [row[0].replace('"', '""') for row in described]
-    values = [f'''coalesce(length("{name}"::varchar) || ':' || "{name}"::varchar, '-')''' for name in names]
+    values = [_written(name.replace('"', '""'), kind) for name, kind, *_ in described]
     hashes = con.execute(
-        f"select sha256({' || '.join(values)}) as row_hash from ({query}) order by row_hash", parameters or {}
+        f"select sha256(concat_ws('|', {', '.join(values)})) as row_hash from ({query}) order by row_hash",
+        parameters or {},
     )
     total = hashlib.sha256(repr([row[:2] for row in described]).encode())
     while block := hashes.fetchmany(50_000):
         total.update("".join(row_hash for (row_hash,) in block).encode())
     return total.hexdigest()
+
+
+def _written(name: str, kind: str) -> str:
+    """A column as text that says where it ends: only that of plain values has no '|' in it."""
+    if kind in PLAIN:
+        return f"""coalesce("{name}"::varchar, '-')"""
+    return f"""coalesce(length("{name}"::varchar) || ':' || "{name}"::varchar, '-')"""
 
 
 def _declared(text: str) -> Declared:

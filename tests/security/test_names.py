@@ -147,7 +147,7 @@ REVIEWED = {
     "python_steps/land_payloads.py": {"marks"},
     "python_steps/landing_sql.py": {"SAME_VALUES"},
     "python_steps/warehouse.py": {
-        *("table", "shape", "query", "table.partition('.')[0]", "' || '.join(values)"),
+        *("table", "shape", "query", "table.partition('.')[0]", "', '.join(values)"),
     },
 }
 BEGINS = re.compile(

@@ -178,7 +178,7 @@ def rows_digest(
 ) -> str:
     """SHA-256 over names, types and rows of a query: the order of rows is left out, float bits are not.
 
-    DuckDB writes a double as the shortest text that reads back to the same bits. Text stands behind its length.
+    DuckDB writes a double as the shortest text that reads back to the same bits. Text stands behind its size.
     """
     described = con.execute(f"describe {query}", parameters or {}).fetchall()
     values = [_written(name.replace('"', '""'), kind) for name, kind, *_ in described]

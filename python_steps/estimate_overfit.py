@@ -23,6 +23,7 @@ from python_steps.learn_forecasts import (
     MINIMUM_ROWS,
     Learner,
     Signals,
+    placed,
     to_training,
     to_values,
 )
@@ -89,7 +90,7 @@ def estimate(
     decision and without costs. Known at the window's known_at. Raises UnknownPlugin for the learner.
     """
     module = load(PACKAGE, learner.source)
-    tables = []
+    examples, tables = placed(examples, signals), []
     for window in windows.sort_values("window_id").to_dict("records"):
         mine = (examples["window_id"] == window["window_id"]) & (examples["plan"] == window["plan"])
         rows = examples[mine & (examples["clock"] == window["clock"]) & examples["target"].notna()]

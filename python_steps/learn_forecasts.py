@@ -86,11 +86,11 @@ def learn(
     module = load(PACKAGE, learner.source)
     if len(windows[["clock", "plan"]].drop_duplicates()) > 1:
         raise ValueError("learn_forecasts: windows of more than one clock or plan")
-    examples = examples[EXAMPLES].merge(windows[[*WINDOW, "known_at"]], on=WINDOW)
-    taught = []
+    examples = placed(examples[EXAMPLES].merge(windows[[*WINDOW, "known_at"]], on=WINDOW), signals)
+    taught, code = [], _code_of(module)
     for _, window in examples.groupby("window_id", sort=True):
         rows = window.sort_values(["decision_at", "symbol"], ignore_index=True)
-        answer = _one_window(rows, signals, module, learner, seed)
+        answer = _one_window(rows, signals, module, learner, seed, code)
         if answer is not None:
             taught.append(answer)
     tables = {
@@ -114,8 +114,14 @@ def to_signals(readings: pd.DataFrame) -> Signals:
     return Signals([str(name) for name in wide.columns], wide.index, wide.to_numpy(dtype=float))
 
 
+def placed(examples: pd.DataFrame, signals: Signals) -> pd.DataFrame:
+    """The examples with the place of their readings among the signals' keys, -1 where there are none."""
+    keys = pd.MultiIndex.from_frame(examples[["symbol", "decision_at"]])
+    return examples.assign(place=signals.keys.get_indexer(keys))
+
+
 def _one_window(
-    rows: pd.DataFrame, signals: Signals, module: ModuleType, learner: Learner, seed: int
+    rows: pd.DataFrame, signals: Signals, module: ModuleType, learner: Learner, seed: int, code: bytes
 ) -> Window | None:
     """What one window teaches, or None where there is too little to learn from."""
     is_fitted_on = (rows["is_train"].astype(bool) & rows["target"].notna()).to_numpy()
@@ -129,7 +135,7 @@ def _one_window(
     said["known_at"] = rows[["decision_at", "known_at"]].max(axis=1)
     window = rows[[*WINDOW, "known_at"]].head(1)
     model: dict[str, Any] = {
-        "model_id": _model_id(module, rows[is_fitted_on], seen.features[is_fitted_on], parameters),
+        "model_id": _model_id(code, rows[is_fitted_on], seen.features[is_fitted_on], parameters),
         "rows_trained": int(is_fitted_on.sum()),
         "parameters": parameters,
     }
@@ -163,9 +169,9 @@ def to_features(
     rows: pd.DataFrame, signals: Signals, is_fitted_on: np.ndarray
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Rows by signals, and the signals' names: those that had a reading in the train span, since what begins
-    later must change nothing.
+    later must change nothing. `rows` are `placed`.
     """
-    place = signals.keys.get_indexer(pd.MultiIndex.from_frame(rows[["symbol", "decision_at"]]))
+    place = rows["place"].to_numpy()
     values = np.where((place >= 0)[:, None], signals.values[place], np.nan)
     is_there = np.isfinite(values[is_fitted_on]).any(axis=0)
     names = tuple(name for name, there in zip(signals.names, is_there, strict=True) if there)
@@ -179,12 +185,20 @@ def to_values(forecast: np.ndarray, is_fitted_on: np.ndarray) -> np.ndarray:
     return np.clip(np.tanh(scaled), -1, 1)
 
 
-def _model_id(module: ModuleType, trained_on: pd.DataFrame, features: np.ndarray, parameters: str) -> str:
-    """SHA-256 over the learner's files, its training data in order of key, and what was fitted."""
+def _code_of(module: ModuleType) -> bytes:
+    """SHA-256 over the learner's files."""
     seen = hashlib.sha256()
     for file in files(Path(str(module.__file__))):
         seen.update(file.read_bytes())
-    seen.update("\n".join(trained_on["symbol"]).encode())
+    return seen.digest()
+
+
+def _model_id(code: bytes, trained_on: pd.DataFrame, features: np.ndarray, parameters: str) -> str:
+    """SHA-256 over the learner's code, its training data in order of key, and what was fitted."""
+    seen = hashlib.sha256(code)
+    places, symbols = pd.factorize(trained_on["symbol"], sort=True)
+    seen.update("\n".join(symbols).encode())
+    seen.update(places.tobytes())
     seen.update(trained_on["decision_at"].to_numpy("datetime64[us]").tobytes())
     seen.update(features.tobytes())
     seen.update(trained_on["target"].to_numpy(dtype=float).tobytes())

@@ -25,8 +25,10 @@ class Standard:
 
     def matrix(self, features: Array) -> Array:
         """All of them, rows by features."""
-        columns = [self.column(features, place) for place in range(len(self.centre))]
-        return np.column_stack(columns) if columns else np.empty((len(features), 0))
+        moves = self.scale != 0
+        said = np.nan_to_num((features - self.centre) / np.where(moves, self.scale, 1.0), nan=0.0)
+        said[:, ~moves] = 0.0
+        return said
 
     def parameters(self) -> dict[str, Any]:
         """What was fitted, ready for JSON."""

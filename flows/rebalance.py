@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,6 +133,7 @@ def begin(
     as_of: dt.datetime,
     batch_until: int,
     started_at: dt.datetime,
+    holdings: Mapping[str, float] | None = None,
 ) -> None:
     """Write the run's row, without an outcome yet: its bounds are what models and steps may see."""
     digest = warehouse.rows_digest(con, TOLD, {"as_of": as_of, "batch_until": batch_until})
@@ -148,6 +150,7 @@ def begin(
         "lock_hash": lock_hash(),
         "input_hash": digest,
         "seed": policy.seed,
+        "holdings": json.dumps(dict(sorted((holdings or {}).items()))),
         "trials": None,
         "started_at": started_at,
         "finished_at": None,
@@ -254,6 +257,7 @@ def _begin(
                 as_of=landed.as_of,
                 batch_until=batch_until,
                 started_at=now,
+                holdings=holdings,
             )
             runs.append(pipeline.Run(file, run_id, portfolio, policy, as_of, batch_until, holdings))
     finally:

@@ -74,6 +74,7 @@ def _tell(con: duckdb.DuckDBPyConnection) -> None:
     run |= hashes | {
         "policy_hash": row["policy_hash"],
         "code_version": "code",
+        "holdings": "{}",
         "seed": 1,
         "started_at": AS_OF,
     }

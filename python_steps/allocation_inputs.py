@@ -15,7 +15,6 @@ from python_steps.covariances import WINDOW
 from python_steps.policy import Policy
 from python_steps.stops import Reset
 
-STEP_TABLES = ("target_exposures", "weight_waterfall", "allocation_log", "stop_conditions")
 NEVER = np.iinfo(np.int64).max
 
 
@@ -23,7 +22,7 @@ NEVER = np.iinfo(np.int64).max
 class AllocationInputs:
     """Tables, with the columns that sources.yml and the models give them; clock and portfolio may be absent.
 
-    `decisions` are those to be made now; `past` has the four step tables with this portfolio's rows of
+    `decisions` are those to be made now; `past` has the eight step tables with this portfolio's rows of
     all earlier decisions (none: it begins). Views in `expected_returns` are per decision. `holdings` has
     the weights that are really held at a decision, by symbol; what is missing to 1 is cash.
     """

@@ -75,9 +75,9 @@ def learn(
     `examples` has clock, plan, window_id, symbol, decision_at, session_date, is_train, target (the label
     normalised by volatility; null unless is_train) and label_known_at (likewise). `signals` are the readings
     of the same clock (see to_signals). `windows` has clock, plan, window_id and known_at, all of one clock
-    and plan. Windows with fewer than 100 training rows are
-    skipped. `seed` is the policy's; what a learner draws hangs on it, and on the names of learner, plan and
-    window. Only a learner that chooses among configurations, and says so in `tried`, has tuning trials.
+    and plan. Windows with fewer than 100 training rows are skipped. `seed` is the policy's; what a learner
+    draws hangs on it, and on the names of learner, plan and window. Only a learner that chooses among
+    configurations, and says so in `tried`, has tuning trials.
 
     value = tanh(forecast / deviation of the in-sample forecasts), and 0 where these do not deviate. A
     forecast is known at the later of its decision and its window. Raises UnknownPlugin for the learner, and

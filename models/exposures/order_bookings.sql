@@ -1,8 +1,6 @@
 -- What each filled order did to its portfolio, at the first decision that knew its fill: one row per
 -- portfolio, symbol and decision_at of the order. Money is in units of the portfolio's start.
--- Orders still open when an asset that ended was sold, or when the portfolio was told what is really held,
--- are
--- void.
+-- Void are orders still open when an asset that ended was sold, or when the portfolio was told what is held.
 with
     taken as (select distinct portfolio, decision_at from {{ ref("holdings_taken") }}),
     exposures as (

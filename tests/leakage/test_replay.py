@@ -15,7 +15,11 @@ BEFORE_THE_NEWS = dt.datetime(2017, 4, 12, 14)  # made by the first run; the res
 AFTER_THE_NEWS = dt.datetime(2017, 9, 20, 14)
 
 
-@pytest.mark.parametrize("decision_at", [BEFORE_THE_NEWS, AFTER_THE_NEWS], ids=["before", "after"])
+@pytest.mark.parametrize(
+    "decision_at",
+    [BEFORE_THE_NEWS, AFTER_THE_NEWS, small.HELD_AT],
+    ids=["before", "after", "told what is held"],
+)
 def test_a_decision_replays_to_the_byte_after_later_landings(
     small_world: small.World, decision_at: dt.datetime
 ) -> None:

@@ -90,9 +90,11 @@ def p_values(gains: Array, length: float, random: np.random.Generator) -> tuple[
 def _counts(periods: int, length: float, random: np.random.Generator) -> Array:
     """How often each draw has each period (draws by periods)."""
     starts, ends = stationary_blocks(periods, length, DRAWS, random)
-    row = np.arange(DRAWS)[:, None] * (2 * periods + 1)
-    edges = np.zeros(DRAWS * (2 * periods + 1))
-    for places, step in ((starts, 1.0), (ends, -1.0)):
-        edges += step * np.bincount((row + places).ravel(), minlength=len(edges))
-    laid = edges.reshape(DRAWS, -1).cumsum(axis=1)
-    return laid[:, :periods] + laid[:, periods : 2 * periods]
+    row, goes_round = np.arange(DRAWS)[:, None] * (periods + 1), ends > periods
+    begun, over = (
+        np.bincount((row + places).ravel(), minlength=DRAWS * (periods + 1)).reshape(DRAWS, -1)
+        for places in (starts, ends - periods * goes_round)
+    )
+    steps = begun - over
+    steps[:, 0] += goes_round.sum(axis=1)
+    return steps.cumsum(axis=1)[:, :periods].astype(float)

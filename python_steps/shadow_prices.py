@@ -16,6 +16,7 @@ from python_steps.least_distance import Region, turnover, volatility
 
 TOUCHES = 1e-9  # a limit this near holds the weights
 PRICED = 1e-8  # a smaller price is rounding
+INDEPENDENT = 1e-9  # a column with no larger part in sums of columns that are zero depends on no other
 
 
 def prices(
@@ -71,8 +72,8 @@ def _shared(pull: np.ndarray, names: Sequence[str | None], rows: Sequence[np.nda
         return {}
     matrix = np.array(rows, dtype=float).T
     multipliers, _ = nnls(matrix, pull)
-    if np.linalg.matrix_rank(matrix) < len(names):
-        multipliers = _least(matrix, matrix @ multipliers, multipliers)
+    several = np.flatnonzero((multipliers > PRICED) & _is_shared(matrix))
+    multipliers = _least(matrix, matrix @ multipliers, multipliers, several)
     found: dict[str, float] = {}
     for name, price in zip(names, multipliers.tolist(), strict=True):
         if name is not None and price > PRICED:
@@ -80,10 +81,18 @@ def _shared(pull: np.ndarray, names: Sequence[str | None], rows: Sequence[np.nda
     return found
 
 
-def _least(matrix: np.ndarray, pull: np.ndarray, multipliers: np.ndarray) -> np.ndarray:
-    """For each column the least multiplier that still lets the columns sum to the pull."""
+def _is_shared(matrix: np.ndarray) -> np.ndarray:
+    """Mask of the columns that others can stand in for; any other has one multiplier alone."""
+    _, lengths, ways = np.linalg.svd(matrix)
+    rank = int((lengths > lengths[0] * max(matrix.shape) * np.finfo(float).eps).sum())
+    mask: np.ndarray = (np.abs(ways[rank:]) > INDEPENDENT).any(axis=0)
+    return mask
+
+
+def _least(matrix: np.ndarray, pull: np.ndarray, multipliers: np.ndarray, several: np.ndarray) -> np.ndarray:
+    """For each of `several` columns the least multiplier that still lets the columns sum to the pull."""
     least = multipliers.copy()
-    for at in np.flatnonzero(multipliers > PRICED):
+    for at in several:
         answer = linprog(np.arange(len(least)) == at, A_eq=matrix, b_eq=pull, method="highs")
         if answer.success:
             least[at] = answer.x[at]

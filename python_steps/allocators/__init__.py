@@ -50,7 +50,8 @@ def risk_based(views: pd.DataFrame, covariance: pd.DataFrame, weigh: Weigh) -> p
     taken = np.array(sorted(np.flatnonzero(share > 0), key=lambda place: symbols[place]), dtype=int)
     weights = np.zeros(len(symbols))
     if len(taken):
-        places = covariance.index.get_indexer(symbols[taken])
+        place = {symbol: at for at, symbol in enumerate(covariance.index.tolist())}
+        places = [place[symbol] for symbol in symbols[taken]]
         block = covariance.to_numpy(float)[np.ix_(places, places)]
         weights[taken] = weigh(block, symbols[taken].tolist()) * share[taken]
     return pd.Series(weights, index=views.index)

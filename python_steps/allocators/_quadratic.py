@@ -8,6 +8,7 @@ written here. The solver is made anew each time, so that the same input gives th
 """
 
 from collections.abc import Callable
+from copy import copy
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -99,19 +100,21 @@ def directly(program: Program) -> Answer | None:
 
 def _charge(matrix: np.ndarray, trades: int) -> Any:
     """The upper triangle of the objective's matrix over weights and trades, by column."""
-    from scipy import sparse
-
-    size = len(matrix)
-    rows, starts = _triangle(size)
-    ends = np.full(trades, starts[-1])
-    entries = (matrix.T[np.tril_indices(size)], rows, np.concatenate([starts, ends]))
-    return sparse.csc_matrix(entries, shape=(size + trades, size + trades))
+    columns, rows, empty = _triangle(len(matrix), trades)
+    charge = copy(empty)
+    charge.data = matrix[rows, columns]
+    return charge
 
 
 @lru_cache(maxsize=128)
-def _triangle(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row of each entry of an upper triangle by column, and where each column begins."""
-    return np.tril_indices(size)[1], np.cumsum(np.arange(size + 1))
+def _triangle(size: int, trades: int) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Columns and rows of an upper triangle, by column, and the matrix in which none of it stands yet."""
+    from scipy import sparse
+
+    columns, rows = np.tril_indices(size)
+    starts = np.cumsum(np.arange(size + 1))
+    entries = (np.zeros(len(rows)), rows, np.concatenate([starts, np.full(trades, starts[-1])]))
+    return columns, rows, sparse.csc_matrix(entries, shape=(size + trades, size + trades))
 
 
 @lru_cache(maxsize=128)

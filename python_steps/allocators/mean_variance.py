@@ -23,8 +23,9 @@ def allocate(views: pd.DataFrame, covariance: pd.DataFrame, limits: Limits) -> p
     turnover or volatility tie all assets together, and go through cvxpy in factor form, compiled once for a
     number of assets; so does all else that the solver is not sure of when it is spoken to directly.
     """
-    symbols = sorted(views.index)
-    rows, limits = _convex.in_order(views, symbols), limits.of(symbols)
+    given = views.index.tolist()
+    symbols = sorted(given)
+    rows, limits = views if given == symbols else views.loc[symbols], limits.of(symbols)
     matrix = _convex.block(covariance, symbols)
     scale = limits.risk_aversion * float(np.trace(matrix)) / len(symbols)
     program = _program(rows, matrix, limits, scale)
@@ -34,8 +35,8 @@ def allocate(views: pd.DataFrame, covariance: pd.DataFrame, limits: Limits) -> p
     if found is None or not _convex.excess(found.weights, program.previous, limits) <= _convex.FEASIBLE:
         found = through_cvxpy(program, limits)
     weights = np.where(found.weights > _convex.NOTHING, found.weights, 0.0)
-    told = pd.Series(weights, index=symbols)
-    told = told if symbols == views.index.tolist() else told.reindex(views.index)
+    told = pd.Series(weights, index=rows.index)
+    told = told if given == symbols else told.reindex(views.index)
     told.attrs["prices"] = _convex.named(found.prices, limits, scale)
     return told
 

@@ -93,7 +93,11 @@ class CompiledDbt(Dbt):
 
     def upstream(self, *models: str) -> list[str]:
         """Names of the models that the named ones read, directly or not, themselves included."""
-        return [node.name for node in self._selected([f"+{model}" for model in models], (), "model")]
+        return self.chosen([f"+{model}" for model in models])
+
+    def chosen(self, select: Sequence[str]) -> list[str]:
+        """Names of the models that dbt's selectors choose, in order of lineage."""
+        return [node.name for node in self._selected(select, (), "model")]
 
     def compiled(self) -> dict[str, str]:
         """Compiled SQL of every model, by name."""
@@ -122,9 +126,9 @@ class CompiledDbt(Dbt):
 
     def _selected(self, select: Sequence[str], exclude: Sequence[str], kind: str) -> list[Any]:
         """Nodes of a kind in order of lineage, as dbt's own selectors choose them."""
+        self.compile()
         key = (tuple(select), tuple(exclude), kind)
         if key not in self.selections:
-            self.compile()
             arguments = ["list", "--resource-type", kind, "--output", "json", "--output-keys", "unique_id"]
             for option, chosen in (("--select", select), ("--exclude", exclude)):
                 arguments += [option, *chosen] if chosen else []

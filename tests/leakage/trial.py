@@ -26,6 +26,7 @@ from tests.worlds import canaries as planted
 from tests.worlds import small
 
 TARGET = "target_exposures"
+FILLED = "strategy_pnl"  # what canaries are looked for in
 
 # Leaks that generic tests find in the geometry of windows.
 GEOMETRY = ("no_purge", "test_in_train")
@@ -53,8 +54,14 @@ STAGES = {
 # What of a model dbt must parse to know.
 REFERENCE = re.compile(r"\b(?:ref|source|config)\([^)]*\)")
 
+# One macro of a file.
+MACRO = re.compile(r"{%-?\s*macro\b.*?{%-?\s*endmacro\s*-?%}", re.DOTALL)
+
 # Guards whose runs must come to their end; a harmless edit has them all.
 WHOLE_RUNS = (None, "state")
+
+# Guards that make a file again.
+REBUILDING = ("cut_off", "poison", "as_of", "order")
 
 
 class Enough(Exception):
@@ -147,10 +154,21 @@ class Bench:
 
 
 def land(folder: Path) -> None:
-    """The small world, told in the project as it stands, and its dbt, compiled, for the trials to come."""
+    """The small world, told in the project as it stands, and its dbt, compiled, for the trials to come.
+
+    All is made once, with and without evidence, so that what dbt selects for it need not be asked for again.
+    """
     folder.mkdir()
     world = small.build(folder)
     world.dbt.compiled()
+    for name in ("with evidence", "without"):
+        file = world.origin.known_by(small.RUNS[-1], name)
+        world.origin.compute(file, is_shown=name == "with evidence")
+        world.dbt.on(file).failures()
+        shutil.rmtree(file.parent)
+    _evidence(world.dbt)
+    world.dbt.upstream(*counterfactual.FIXED_LOOK_BACK)
+    world.dbt.upstream(FILLED)
     parsed = (world.dbt.manifest, world.dbt.selections)  # together, so that they share their nodes
     (folder / "parsed.pickle").write_bytes(pickle.dumps(parsed))
 
@@ -159,7 +177,7 @@ def tried(mutant: Mutant, folder: Path, is_first_only: bool = False) -> dict[str
     """The first guard whose finding names the place of a mutant, or the first that flags a harmless edit.
 
     The guard that should fire goes first and makes no more than it needs: what no decision reads is made for
-    the others alone, and not for harmless edits. `folder` is that of the score; the
+    an edit of it, and for the other guards, but not for harmless edits. `folder` is that of the score; the
     small world is told there, and told again for an edit of the landing.
     """
     build = Path("build").resolve()
@@ -204,20 +222,54 @@ def _bench(folder: Path, mutant: Mutant, told: Path) -> Bench:
     if mutant.is_sql and not _mended(manifest, mutant):
         dbt = CompiledDbt(file, project=Path.cwd())
     place = None if mutant.guard in WHOLE_RUNS else mutant.place
-    return Bench(folder, file, dbt, mutant, place, has_evidence=False)
+    has_evidence = mutant.guard in REBUILDING and place in _evidence(dbt)
+    return Bench(folder, file, dbt, mutant, place, has_evidence=has_evidence)
+
+
+def _evidence(dbt: CompiledDbt) -> list[str]:
+    """Models that are not made unless evidence is."""
+    return dbt.chosen(pipeline.EVIDENCE)
 
 
 def _mended(manifest: Any, mutant: Mutant) -> bool:
-    """Whether edits leave all references as they were: then no more than their models is compiled again."""
-    nodes = {one.original_file_path: one for one in manifest.nodes.values() if one.resource_type == "model"}
-    for file in {edit.file for edit in mutant.edits}:
-        node, text = nodes.get(file), Path(file).read_text("utf-8")
-        if node is None or set(REFERENCE.findall(text)) != set(REFERENCE.findall(node.raw_code)):
+    """Whether edits leave all references as they were: then what they change alone is compiled again."""
+    files = {edit.file for edit in mutant.edits if not edit.file.startswith("seeds/")}  # dbt reads none
+    models = {one.original_file_path: one for one in manifest.nodes.values() if one.resource_type == "model"}
+    edited: set[str] = set()
+    for file in files:
+        text, model = Path(file).read_text("utf-8"), models.get(file)
+        macros = [one for one in manifest.macros.values() if one.original_file_path == file]
+        before = model.raw_code if model else "".join(one.macro_sql for one in macros)
+        if not before or set(REFERENCE.findall(text)) != set(REFERENCE.findall(before)):
             return False
-        node.raw_code, node.compiled, node.compiled_code = text, False, None
+        if model:
+            model.raw_code, model.compiled, model.compiled_code = text, False, None
+        for macro, code in zip(macros, MACRO.findall(text), strict=True):
+            macro.macro_sql = code
+            edited.add(macro.unique_id)
+    if not _forgotten(manifest, edited):
+        return False
     manifest.rebuild_ref_lookup()  # a pickled manifest mixes up its indexes
     manifest.rebuild_source_lookup()
     return True
+
+
+def _forgotten(manifest: Any, macros: set[str]) -> bool:
+    """Take back what was compiled with macros, directly or not; whether it is models alone.
+
+    Those of a plug-in are called through union_plugins, which knows their names alone.
+    """
+    reached, waiting = set(), set(macros)
+    while waiting:
+        reached |= waiting
+        if any("__" in name for name in waiting):
+            waiting.add("macro.portfolio_warehouse.union_plugins")
+        waiting |= {one.unique_id for one in manifest.macros.values() if waiting & {*one.depends_on.macros}}
+        waiting -= reached
+    users = [node for node in manifest.nodes.values() if reached & {*node.depends_on.macros}]
+    for node in users:
+        node.compiled, node.compiled_code = False, None
+    return all(node.resource_type == "model" for node in users)
 
 
 def _sql(bench: Bench) -> list[Finding]:
@@ -303,7 +355,7 @@ def _compared(bench: Bench, guard: str, one: Path, other: Path, event: str) -> l
 
 def _canary(bench: Bench) -> list[Finding]:
     told = planted.landed(bench.folder / "canaries")
-    bench.dbt.on(told.file).run(select=["+strategy_pnl"])
+    bench.dbt.on(told.file).run(select=[f"+{FILLED}"])
     return canaries.check(told.file, planted.CANARIES)
 
 

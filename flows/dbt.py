@@ -76,6 +76,11 @@ class Dbt:
         """Tests alone."""
         self._command("test", select, exclude)
 
+    def names(self, *, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[str]:
+        """Models and tests that `build` would take, by name."""
+        kinds = ["--resource-types", "model", "test", "unit_test"]
+        return self._invoke([*_chosen("ls", select, exclude), *kinds], manifest=self.manifest)
+
     def run_operation(self, macro: str) -> None:
         """One macro. It takes no arguments: values from outside go through a table, never into SQL text."""
         self._invoke(["run-operation", macro], manifest=self.manifest)
@@ -105,9 +110,7 @@ class Dbt:
     def _command(
         self, command: str, select: Sequence[str], exclude: Sequence[str], full_refresh: bool = False
     ) -> None:
-        arguments = [command]
-        for option, selectors in (("--select", select), ("--exclude", exclude)):
-            arguments += [option, *selectors] if selectors else []
+        arguments = _chosen(command, select, exclude)
         with self._opened():
             self._invoke(arguments + ["--full-refresh"] * full_refresh, manifest=self.manifest)
 
@@ -197,6 +200,13 @@ def _environment(file: Path, target: Path) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _chosen(command: str, select: Sequence[str], exclude: Sequence[str]) -> list[str]:
+    arguments = [command]
+    for option, selectors in (("--select", select), ("--exclude", exclude)):
+        arguments += [option, *selectors] if selectors else []
+    return arguments
 
 
 def _explain(arguments: list[str], outcome: Any, watch: _Watch) -> str:

@@ -55,6 +55,12 @@ OF_WINDOWS = {
     "feature_importances": ["window_id", "feature"],
     "tuning_trials": ["window_id", "configuration"],
 }
+# What strategies are judged from, of the two tables with the most rows.
+PROFITS = (
+    *("strategy", "symbol", "decision_at", "status", "known_at"),
+    *("position", "gross_return", "net_return", "turnover", "is_trade"),
+)
+SHARPES = ("strategy", "symbol", "window_id", "span", "sharpe", "known_at")
 DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
 # Models that no decision reads, the evidence for people, by the step that they are built beside.
 EVIDENCE = {
@@ -307,6 +313,7 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
         pnl = read(
             "booked_pnl",
             lambda t: (t.clock == clock) & t.strategy.isin(mine) & t.symbol.isin(symbols),
+            PROFITS,
         )
         windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
         inputs = WeighInputs(
@@ -327,6 +334,7 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
                     lambda t: (
                         (t.clock == clock) & (t.plan == plan) & t.strategy.isin(mine) & t.symbol.isin(symbols)
                     ),
+                    SHARPES,
                 ),
                 assets,
             ),
@@ -530,8 +538,10 @@ def _downstream(tables: tuple[str, ...]) -> list[str]:
 
 
 def _reader(con: "duckdb.DuckDBPyConnection") -> Callable[..., pd.DataFrame]:
-    def read(table: str, where: Callable[[Any], Any] | None = None) -> pd.DataFrame:
-        return warehouse.read(con, table, where=where)
+    def read(
+        table: str, where: Callable[[Any], Any] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        return warehouse.read(con, table, columns, where)
 
     return read
 

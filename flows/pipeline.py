@@ -2,10 +2,11 @@
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,13 +55,25 @@ OF_WINDOWS = {
     "feature_importances": ["window_id", "feature"],
     "tuning_trials": ["window_id", "configuration"],
 }
-DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
-# Models that no decision reads: the evidence for people.
-EVIDENCE = (
-    *("path:models/monitoring", "group_decisions+", "delayed_bars+"),
-    *("gate_changes+", "strategy_agreement+", "spoken_regimes+", "ensemble_orders+", "stop_marks+"),
-    *("benchmark_weights+", "decision_statistics+", "stress_tests+", "portfolio_costs+", "capacity_moments+"),
+# What strategies are judged from, of the two tables with the most rows.
+PROFITS = (
+    *("strategy", "symbol", "decision_at", "status", "known_at"),
+    *("position", "gross_return", "net_return", "turnover", "is_trade"),
 )
+SHARPES = ("strategy", "symbol", "window_id", "span", "sharpe", "known_at")
+DECIDED = (*BELIEVED[1:], *ALLOCATED)  # keyed by portfolio and decision
+# Models that no decision reads, the evidence for people, by the step that they are built beside.
+EVIDENCE = {
+    "learn": (
+        *("path:models/monitoring", "group_decisions+", "delayed_bars+"),
+        *("benchmark_weights+", "decision_statistics+"),
+    ),
+    "weigh": ("delayed_positions+", "group_returns+", "spoken_regimes+"),
+    "allocate": ("group_block_sums+", "gate_changes+", "strategy_agreement+"),
+    "bootstrap": ("portfolio_risk+", "stop_marks+", "stress_tests+", "portfolio_costs+", "capacity_moments+"),
+}
+COMPARED = "ensemble_orders+"  # evidence that the last step reads
+UNREAD = [*chain(*EVIDENCE.values()), COMPARED]
 
 Note = Callable[..., Any]
 
@@ -99,35 +112,35 @@ def compute_all(
     """
     first = runs[0]
     build = dbt.build if is_tested else dbt.run
-    unseen = () if is_shown else EVIDENCE
-    build(exclude=["source:steps+", *unseen])
+    build(exclude=["source:steps+", *UNREAD])
     reached("built")
     note("Signals and windows built", **_counts(first, "signals", "walk_forward_windows"))
-    with one_thread():
-        for run in runs:
-            learn(run)
+    with _beside(lambda: _each(learn, runs)):
+        if is_shown:
+            build(select=EVIDENCE["learn"], exclude=["source:steps+"])
     reached("learned")
     note("Learners fitted", **_counts(first, "steps.fitted_models"))
-    build(select=_downstream(LEARNED), exclude=[*_downstream(BELIEVED + ALLOCATED), *unseen])
+    build(select=_downstream(LEARNED), exclude=[*_downstream(BELIEVED + ALLOCATED), *UNREAD])
     reached("evaluated")
     trials = max([count_trials(run, dbt.project / "macros") for run in runs])
     note("Strategies evaluated", **_counts(first, "strategies", "window_metrics"))
     reached("trials_counted")
     decisions = [new_decisions(run) for run in runs]
     added = [len(rows) for rows in decisions]
-    with one_thread():
-        for run, rows in zip(runs, decisions, strict=True):
-            weigh(run, rows, trials)
+    with _beside(lambda: _each(weigh, runs, decisions, repeat(trials))):
+        if is_shown:
+            later = [*_downstream(BELIEVED + ALLOCATED), *EVIDENCE["allocate"]]
+            build(select=EVIDENCE["weigh"], exclude=later)
     reached("weighed")
-    build(select=_downstream(BELIEVED), exclude=[*_downstream(ALLOCATED), *unseen])
+    build(select=_downstream(BELIEVED), exclude=[*_downstream(ALLOCATED), *UNREAD])
     reached("beliefs_built")
     note("Strategies weighed", decisions=sum(added), trials=trials)
-    with one_thread():
-        for run, rows in zip(runs, decisions, strict=True):
-            tell_held(run, rows)
-            allocate(run, rows)
+    _each(tell_held, runs, decisions)
+    with _beside(lambda: _each(allocate, runs, decisions)):
+        if is_shown:
+            build(select=EVIDENCE["allocate"], exclude=_downstream(ALLOCATED))
     reached("allocated")
-    build(select=_downstream(ALLOCATED), exclude=list(unseen))
+    build(select=_downstream(ALLOCATED), exclude=[*chain(*EVIDENCE.values()), *[COMPARED] * (not is_shown)])
     reached("exposures_built")
     note("Exposures allocated", decisions=sum(added))
     if is_shown:
@@ -137,11 +150,26 @@ def compute_all(
 
 def _measure(runs: Sequence[Run], build: Callable[..., None], note: Note) -> None:
     """Draw the intervals of what was earned."""
-    with one_thread():
-        intervals = sum([bootstrap(run) for run in runs])
+    intervals: list[int] = []
+    with _beside(lambda: intervals.extend(map(bootstrap, runs))):
+        build(select=EVIDENCE["bootstrap"])
     reached("measured")
     build(select=[*_downstream(MEASURED), "leak_findings"])  # a view of what portfolio leakcheck wrote
-    note("Intervals drawn", rows=intervals)
+    note("Intervals drawn", rows=sum(intervals))
+
+
+@contextmanager
+def _beside(step: Callable[[], object]) -> Iterator[None]:
+    """A step in a thread of its own, beside what is built inside: it neither reads that nor is read by it.
+
+    Ends when both have ended; where both fail, the step's error is raised.
+    """
+    with one_thread(), ThreadPoolExecutor(1) as pool:
+        working = pool.submit(step)
+        try:
+            yield
+        finally:
+            working.result()
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -285,6 +313,7 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
         pnl = read(
             "booked_pnl",
             lambda t: (t.clock == clock) & t.strategy.isin(mine) & t.symbol.isin(symbols),
+            PROFITS,
         )
         windows = read("walk_forward_windows", lambda t: (t.clock == clock) & (t.plan == plan))
         inputs = WeighInputs(
@@ -305,6 +334,7 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
                     lambda t: (
                         (t.clock == clock) & (t.plan == plan) & t.strategy.isin(mine) & t.symbol.isin(symbols)
                     ),
+                    SHARPES,
                 ),
                 assets,
             ),
@@ -497,13 +527,21 @@ def _universe(assets: pd.DataFrame, policy: Policy) -> pd.DataFrame:
     return wanted
 
 
+def _each(step: Callable[..., object], *columns: Iterable[Any]) -> None:
+    """A step for each run, with what belongs to it."""
+    for values in zip(*columns, strict=False):
+        step(*values)
+
+
 def _downstream(tables: tuple[str, ...]) -> list[str]:
     return [f"source:portfolio_warehouse.steps.{table}+" for table in tables]
 
 
 def _reader(con: "duckdb.DuckDBPyConnection") -> Callable[..., pd.DataFrame]:
-    def read(table: str, where: Callable[[Any], Any] | None = None) -> pd.DataFrame:
-        return warehouse.read(con, table, where=where)
+    def read(
+        table: str, where: Callable[[Any], Any] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        return warehouse.read(con, table, columns, where)
 
     return read
 

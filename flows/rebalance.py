@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ TOLD = " union all by name ".join(VISIBLE.format(table=table) for table in ("bar
 
 # What was tried and found is no estimate: it stays when estimates are made again.
 KEPT = ("steps.trials", "steps.leak_findings")
+
+DIGESTED_AT_ONCE = 2  # tables; two of them have nearly all the rows of a first run
 
 # Holdings are taken up by a decision; where none is made, the trades to the last one can be shown.
 HELD_SHOWN_BY = "portfolio report --holdings FILE"
@@ -199,11 +202,13 @@ def finish(run: pipeline.Run, added: int) -> Outcome:
 
 def decisions_digest(con: "duckdb.DuckDBPyConnection", run_id: str) -> str:
     """SHA-256 over every row that the run wrote about its decisions, whoever the run is."""
-    seen = hashlib.sha256()
-    for table in pipeline.DECIDED:
+
+    def of_table(table: str) -> str:
         query = f"select * exclude (run_id) from steps.{table} where run_id = $run_id"
-        seen.update(f"{table} {warehouse.rows_digest(con, query, {'run_id': run_id})}\n".encode())
-    return seen.hexdigest()
+        return f"{table} {warehouse.rows_digest(con.cursor(), query, {'run_id': run_id})}\n"
+
+    with ThreadPoolExecutor(DIGESTED_AT_ONCE) as pool:
+        return hashlib.sha256("".join(pool.map(of_table, pipeline.DECIDED)).encode()).hexdigest()
 
 
 def forget(run: pipeline.Run) -> None:

@@ -3,30 +3,23 @@
    turnover, trades and is_active; `sums` are more sums, by name. #}
 {% macro block_sums(rows, keys, sums) %}
     select
-        * exclude(ordered),
-        [x.net_return for x in ordered] as net_returns,
-        {{ walked("[x.walk for x in ordered]") }} as walk
+        * exclude(numbers, walks) replace (list_select(net_returns, list_grade_up(numbers)) as net_returns),
+        {{ walked("list_select(walks, list_grade_up(numbers))") }} as walk
     from
         (
             select
                 {{ keys | join(", ") }},
                 block,
-                list_sort(
-                    list(
-                        {
-                            'number':decision_number,
-                            'net_return':net_return,
-                            'walk':{{ first_step("ln(greatest(1 + net_return, 1e-9))") }}
-                        }
-                    )
-                ) as ordered,
                 count(*) as returns,
                 count(*) filter (where is_active) as active,
                 count(*) filter (where is_active and net_return > 0) as wins,
                 sum({{ exact("greatest(net_return, 0)") }}) as gains,
                 sum(trades)::bigint as trades,
                 {% for name, expression in sums.items() %} {{ expression }} as {{ name }}, {% endfor %}
-                sum({{ exact("turnover") }}) as turnover
+                sum({{ exact("turnover") }}) as turnover,
+                list(net_return) as net_returns,
+                list({{ first_step("ln(greatest(1 + net_return, 1e-9))") }}) as walks,
+                list(decision_number) as numbers
             from {{ rows }}
             group by {{ keys | join(", ") }}, block
         )
@@ -36,14 +29,13 @@
    block, with the columns of block_sums and known_at. #}
 {% macro span_sums(laid, keys, sums) %}
     select
-        * exclude(ordered),
-        flatten([x.net_returns for x in ordered]) as net_returns,
-        {{ walked("[x.walk for x in ordered]") }} as walk
+        * exclude(parts, walks, blocks),
+        flatten(list_select(parts, list_grade_up(blocks))) as net_returns,
+        {{ walked("list_select(walks, list_grade_up(blocks))") }} as walk
     from
         (
             select
                 {{ keys | join(", ") }},
-                list_sort(list({'block':block, 'net_returns':net_returns, 'walk':walk})) as ordered,
                 sum(returns)::bigint as returns,
                 sum(active)::bigint as active,
                 sum(wins)::bigint as wins,
@@ -51,7 +43,10 @@
                 sum(trades)::bigint as trades,
                 {% for name, expression in sums.items() %} {{ expression }} as {{ name }}, {% endfor %}
                 sum(turnover)::hugeint as turnover,
-                max(known_at) as known_at
+                max(known_at) as known_at,
+                list(net_returns) as parts,
+                list(walk) as walks,
+                list(block) as blocks
             from {{ laid }}
             group by {{ keys | join(", ") }}
         )

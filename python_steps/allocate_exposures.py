@@ -238,7 +238,7 @@ def _without_views(
     if risk.problem is None and not risk.measured.any():
         risk = risk_of(returns, world.estimate, sure)
         bounds = _bounds(sure, returns, risk, regime, world)
-    said = answer(sure, risk, bounds, world.policy, world.allocator)
+    said = answer(sure, risk, bounds, world.policy, world.allocator, is_priced=False)
     return said.raw if said.status == "solved" else nothing
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from python_steps import covariances, shadow_prices
 from python_steps.allocators import ask, believed
-from python_steps.least_distance import closest
+from python_steps.least_distance import Region, closest
 from python_steps.limits import Limits
 from python_steps.policy import Policy
 from python_steps.projection import nearest, raw_region, with_room
@@ -83,8 +83,19 @@ def risk_of(returns: np.ndarray, estimate: Estimator, situation: Situation) -> R
     return Risk(measured, matrix, None, returns)
 
 
-def answer(situation: Situation, risk: Risk, bounds: Limits, policy: Policy, allocator: ModuleType) -> Answer:
-    """The allocator's answer under every limit but change; else cash, or the fallback, with the reason."""
+def answer(
+    situation: Situation,
+    risk: Risk,
+    bounds: Limits,
+    policy: Policy,
+    allocator: ModuleType,
+    *,
+    is_priced: bool = True,
+) -> Answer:
+    """The allocator's answer under every limit but change; else cash, or the fallback, with the reason.
+
+    Where nobody asks what the limits cost, they need not be priced.
+    """
     zeros = np.zeros(len(situation.symbols))
     positive = situation.shrunk > 0
     open_to = ~situation.excluded & ~situation.barred & (risk.measured | (risk.problem is not None))
@@ -100,7 +111,7 @@ def answer(situation: Situation, risk: Risk, bounds: Limits, policy: Policy, all
     try:
         if risk.problem is not None:
             raise ArithmeticError(risk.problem)
-        return _solved(situation, risk, bounds, open_to & risk.measured, policy, allocator)
+        return _solved(situation, risk, bounds, open_to & risk.measured, policy, allocator, is_priced)
     except (RuntimeError, ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         return _fallback(situation, bounds, open_to, policy.fallback, str(error))
 
@@ -112,6 +123,7 @@ def _solved(
     open_to: np.ndarray,
     policy: Policy,
     allocator: ModuleType,
+    is_priced: bool,
 ) -> Answer:
     symbols, roomy = np.array(situation.symbols, dtype=object), with_room(bounds, situation.previous)
     table = pd.DataFrame(
@@ -138,11 +150,7 @@ def _solved(
         risk_based[open_to] = np.divide(weights[open_to], share, out=np.zeros(len(share)), where=share > 0)
     region = raw_region(roomy, np.where(weights > 0, roomy.upper, 0.0), situation.previous)
     raw = closest(weights, region)
-    named = [
-        f"asset {symbol}" if bound > 0 else None for symbol, bound in zip(symbols, region.upper, strict=True)
-    ]
-    groups = [group.name for group in roomy.groups]
-    of_raw = shadow_prices.prices(weights, raw, region, groups, [None] * len(symbols), named)
+    of_raw = _prices(weights, raw, region, symbols, roomy) if is_priced else {}
     conflicts = ("turnover",) if roomy.turnover != bounds.turnover else ()
     positive = int((situation.shrunk > 0).sum())
     reason = f"{int((weights > 0).sum())} of {len(symbols)} assets taken, {positive} views above zero"
@@ -151,6 +159,17 @@ def _solved(
         reason += ", scaled by confidence"
     priced = {"allocator": prices, "raw": of_raw}
     return Answer(risk_based, weights, raw, "solved", None, reason, conflicts, priced)
+
+
+def _prices(
+    wanted: np.ndarray, raw: np.ndarray, region: Region, symbols: np.ndarray, roomy: Limits
+) -> dict[str, float]:
+    """What the limits cost that hold the raw weights, by name."""
+    named = [
+        f"asset {symbol}" if bound > 0 else None for symbol, bound in zip(symbols, region.upper, strict=True)
+    ]
+    groups = [group.name for group in roomy.groups]
+    return shadow_prices.prices(wanted, raw, region, groups, [None] * len(symbols), named)
 
 
 def _asked(

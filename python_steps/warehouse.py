@@ -141,9 +141,29 @@ def read(
     rows = backend(con).table(name, database=schema or "main")
     if where is not None:
         rows = rows.filter(where(rows))
-    frame = (rows.select(*columns) if columns is not None else rows).to_pandas()
+    frame = _to_frame(rows.select(*columns) if columns is not None else rows)
     doubles = list(frame.select_dtypes("float64"))
     return frame.assign(**{name: frame[name] + 0.0 for name in doubles})
+
+
+def _to_frame(rows: "ibis.Table") -> pd.DataFrame:
+    """What `rows.to_pandas()` gives, in a tenth of its time where numbers or instants are null: of such a
+    column Ibis makes Python's objects, one by one."""
+    from ibis.backends.duckdb.converter import DuckDBPandasData
+
+    answer = rows.to_pyarrow()
+    columns = zip(answer.column_names, answer.columns, strict=True)
+    frame = pd.DataFrame(
+        {name: values.to_pandas() if _is_plain(values) else values.to_pylist() for name, values in columns}
+    )
+    return DuckDBPandasData.convert_table(frame, rows.schema())
+
+
+def _is_plain(values: pa.ChunkedArray) -> bool:
+    """Whether Arrow's way to pandas keeps the nulls of a column as Ibis does."""
+    is_known = pa.types.is_floating(values.type) or pa.types.is_timestamp(values.type)
+    has_parts = pa.types.is_nested(values.type) or pa.types.is_dictionary(values.type)
+    return is_known or not (values.null_count or has_parts)
 
 
 def write(con: duckdb.DuckDBPyConnection, table: str, frame: pd.DataFrame) -> int:

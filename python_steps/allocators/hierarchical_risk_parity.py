@@ -48,7 +48,9 @@ def leaf_order(covariance: np.ndarray) -> np.ndarray:
 
 def _variance(covariance: np.ndarray, members: np.ndarray) -> float:
     """Variance of the members, held in inverse proportion to their variances."""
-    block = covariance[np.ix_(members, members)]
-    weights = 1.0 / np.diag(block)
+    if len(members) == 1:
+        return float(covariance[members[0], members[0]])
+    block = covariance[members[:, None], members]
+    weights = 1.0 / block.diagonal()
     weights = weights / weights.sum()
     return float(weights @ block @ weights)

@@ -59,28 +59,47 @@
             where model.weight > 0 and model.symbol <> 'CASH'
             qualify sum(model.weight) over (partition by model.portfolio, model.decision_at) > cluster_limit
         ),
+        -- Distances from the mean, of length one: the product of two is their correlation.
+        seen as (
+            select
+                *, [x / nullif(sqrt(list_inner_product(distances, distances)), 0) for x in distances] as unit
+            from
+                (
+                    select *, [x - list_avg(three_returns) for x in three_returns] as distances
+                    from
+                        (
+                            select
+                                held.portfolio,
+                                held.decision_at,
+                                held.symbol,
+                                held.correlation,
+                                list(overlapping.three_returns order by overlapping.number) as three_returns
+                            from held
+                            inner join
+                                overlapping
+                                on overlapping.clock = held.clock
+                                and overlapping.symbol = held.symbol
+                                and overlapping.number
+                                between held.number - held.decisions + 3 and held.number
+                            group by
+                                held.portfolio,
+                                held.decision_at,
+                                held.symbol,
+                                held.correlation,
+                                held.decisions
+                            having count(*) = held.decisions - 2
+                        )
+                )
+        ),
         joined as (
             select one.portfolio, one.decision_at, one.symbol, other.symbol as with_symbol
-            from held as one
+            from seen as one
             inner join
-                held as other
+                seen as other
                 on other.portfolio = one.portfolio
                 and other.decision_at = one.decision_at
                 and other.symbol > one.symbol
-            inner join
-                overlapping as first
-                on first.clock = one.clock
-                and first.symbol = one.symbol
-                and first.number between one.number - one.decisions + 3 and one.number
-            inner join
-                overlapping as second
-                on second.clock = one.clock
-                and second.symbol = other.symbol
-                and second.number = first.number
-            group by one.portfolio, one.decision_at, one.symbol, other.symbol, one.decisions, one.correlation
-            having
-                count(*) = one.decisions - 2
-                and corr(first.three_returns, second.three_returns) >= one.correlation + 1e-9
+            where list_inner_product(one.unit, other.unit) >= one.correlation + 1e-9
         ),
         edges as (
             select portfolio, decision_at, symbol, with_symbol

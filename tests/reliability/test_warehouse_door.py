@@ -60,6 +60,22 @@ def test_columns_are_told_apart_by_name_and_not_by_place(con):
     assert con.execute("select distinct clock, run_id from steps.regimes").fetchall() == [("global", "first")]
 
 
+def test_a_read_is_what_ibis_makes_of_the_same_rows_nulls_of_every_type_among_them(con):
+    values = (
+        "true, 1::bigint, 2::integer, 0.5, 'a', timestamp '2020-01-01 14:00', date '2020-01-02', [1.5, null]"
+    )
+    nulls = ", ".join(["null"] * 8)
+    con.execute(f"create table wholes as select * from (values ({values})) as t(b, i, j, d, s, t, f, l)")
+    con.execute(
+        f"create table holes as from wholes union all by name select * from (values ({nulls})) "
+        "as t(b, i, j, d, s, t, f, l)"
+    )
+    con.execute("create table nothings as select * from holes where b is null")
+    for table in ("wholes", "holes", "nothings"):
+        expected = warehouse.backend(con).table(table).to_pandas()
+        pd.testing.assert_frame_equal(warehouse.read(con, table), expected, check_exact=True)
+
+
 def test_a_read_can_be_narrowed_to_columns_and_rows(con):
     warehouse.write(con, "steps.regimes", regimes())
     found = warehouse.read(con, "steps.regimes", ["regime"], where=lambda t: t.decision_at <= AT[0])

@@ -228,7 +228,7 @@ def _bench(folder: Path, mutant: Mutant, told: Path) -> Bench:
 
 def _evidence(dbt: CompiledDbt) -> list[str]:
     """Models that are not made unless evidence is."""
-    return dbt.chosen(pipeline.EVIDENCE)
+    return dbt.chosen(pipeline.UNREAD)
 
 
 def _mended(manifest: Any, mutant: Mutant) -> bool:

@@ -1,40 +1,38 @@
 -- How readings went with the forward returns of the assets that had both: one row per clock, signal,
 -- decision_at and horizon at which three or more differ in both. Known when the profits of the last decision
 -- within the horizon are; what an asset earned that became known later is left out.
-{% set most = 1000000 %}
 with
     closed as (
-        select *, row_number() over (order by clock, decision_number, horizon) as place
-        from
-            (
-                select
-                    clock,
-                    unnest({{ forward_horizons() }})::bigint as horizon,
-                    decision_number - unnest({{ forward_horizons() }}) + 1 as decision_number,
-                    known_at
-                from {{ ref("group_decisions") }}
-                where asset_group = 'all'
-            )
-        inner join {{ ref("clock_instants") }} using (clock, decision_number)
+        select
+            clock,
+            unnest({{ forward_horizons() }})::bigint as horizon,
+            decision_number - unnest({{ forward_horizons() }}) + 1 as decision_number,
+            known_at
+        from {{ ref("group_decisions") }}
+        where asset_group = 'all'
     ),
-    named as (
-        select signal, row_number() over (order by signal) as place
-        from (select distinct signal from {{ ref("readings") }})
-    ),
-    -- Narrow, since all of them are sorted twice: {{ most }} is more than there are signals.
     pairs as (
         select
-            closed.place * {{ most }} + named.place as cross_section,
+            readings.clock,
+            readings.signal,
+            readings.decision_at,
+            closed.decision_number,
+            closed.horizon,
             readings.value as position,
             returns.forward_return as unit_return,
             rank() over by_reading + count(*) over by_reading as reading_rank,
-            rank() over by_return + count(*) over by_return as return_rank
+            rank() over by_return + count(*) over by_return as return_rank,
+            closed.known_at
         from closed
+        inner join
+            {{ ref("clock_instants") }} as instants
+            on instants.clock = closed.clock
+            and instants.decision_number = closed.decision_number
         inner join
             {{ ref("forward_returns") }} as returns
             on returns.clock = closed.clock
             and returns.horizon = closed.horizon
-            and returns.decision_at = closed.decision_at
+            and returns.decision_at = instants.decision_at
             and returns.known_at <= closed.known_at
         inner join
             {{ ref("assets") }} as assets
@@ -45,14 +43,23 @@ with
             on readings.clock = returns.clock
             and readings.symbol = returns.symbol
             and readings.decision_at = returns.decision_at
-        inner join named on named.signal = readings.signal
         window
-            by_reading as (partition by cross_section order by readings.value),
-            by_return as (partition by cross_section order by returns.forward_return)
+            by_reading as (
+                partition by readings.decision_at, hash(readings.clock, readings.signal, closed.horizon)
+                order by readings.value
+            ),
+            by_return as (
+                partition by readings.decision_at, hash(readings.clock, readings.signal, closed.horizon)
+                order by returns.forward_return
+            )
     ),
     summed as (
         select
-            cross_section,
+            clock,
+            signal,
+            decision_at,
+            decision_number,
+            horizon,
             count(*) as names,
             {% for name, expression in correlation_sums().items() %}
                 {{ expression }} as {{ name }},
@@ -64,16 +71,17 @@ with
             count(*) filter (where position * unit_return > 0) as hits,
             count(*) filter (where position <> 0 and unit_return <> 0) as signed_pairs,
             count(*) filter (where position > 0 and unit_return <> 0) as positives,
-            count(*) filter (where position <> 0 and unit_return > 0) as rises
+            count(*) filter (where position <> 0 and unit_return > 0) as rises,
+            known_at
         from pairs
-        group by cross_section
+        group by clock, signal, decision_at, decision_number, horizon, known_at
     )
 select
-    closed.clock,
-    named.signal,
-    closed.decision_at,
-    closed.decision_number,
-    closed.horizon,
+    clock,
+    signal,
+    decision_at,
+    decision_number,
+    horizon,
     names,
     {{ correlation("names") }} as ic,
     (products - level) / sqrt((reading_squares - level) * (return_squares - level)) as rank_ic,
@@ -81,8 +89,6 @@ select
     signed_pairs,
     positives,
     rises,
-    closed.known_at
+    known_at
 from summed
-inner join closed on closed.place = divide(cross_section, {{ most }})
-inner join named on named.place = cross_section % {{ most }}
 where names >= 3 and ic is not null

@@ -148,14 +148,13 @@ def _solved(
         },
         index=pd.Index(symbols, dtype=object),
     )[open_to]
-    mirror = roomy.mirrored(sides)
+    mirror = roomy.mirrored(sides, situation.previous)
     said = _asked(table, _mirrored(risk, sides), open_to, mirror, policy, allocator)
     prices = said.attrs.get("prices", {})
     values = said.to_numpy(dtype=float)
-    if not np.isfinite(values).all() or values.min() < -SLACK or values.sum() > roomy.gross + SLACK:
-        raise RuntimeError(
-            f"{policy.allocator} gave weights not finite, below 0, or above {roomy.gross:g} in sum"
-        )
+    whole = max(1.0, roomy.gross)
+    if not np.isfinite(values).all() or values.min() < -SLACK or values.sum() > whole + SLACK:
+        raise RuntimeError(f"{policy.allocator} gave weights not finite, below 0, or above {whole:g} in sum")
     weights = np.zeros(len(symbols))
     weights[open_to] = np.maximum(values, 0.0)
     risk_based = weights.copy()

@@ -87,13 +87,13 @@ class Limits:
             factor=self.factor[:, keep],
         )
 
-    def mirrored(self, sides: np.ndarray) -> "Limits":
+    def mirrored(self, sides: np.ndarray, previous: np.ndarray) -> "Limits":
         """The limits as an allocator sees them that is shown the mirror of each asset whose side is -1.
 
         What is held of a mirror is as much sold short. Turnover and net tell buying from selling, which the
-        mirror turns round: where anything is turned they are left to the projection of the answer.
+        mirror turns round: where anything is short, or is to be, they are left to the projection.
         """
-        if (sides > 0).all():
+        if (sides > 0).all() and (previous >= 0).all():
             return self
         return replace(
             self,

@@ -59,8 +59,8 @@ class Evidence:
     is_live (not made in hindsight), in order of decision_at. `chances`, `rejected` and `stages` are those of
     flows/absences.py; `scenarios`, `paid` to `benchmarks`, `intervals`, `records`, `signals`, `regimes`,
     `agreement`, `costs`, `borrow`, `plan` and `universe` those of flows/evaluation_rows.py. The other frames
-    hold the rows of the decision, in order of their key. Nothing here was known after the decision, so a later
-    landing changes no file of it.
+    hold the rows of the decision, in order of their key. Nothing here was known after the decision, so a
+    later landing changes no file of it.
     """
 
     portfolio: str

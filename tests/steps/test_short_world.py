@@ -220,3 +220,51 @@ def test_what_is_edited_is_found(file: Path, tmp_path: Path, edit: str, table: s
     con.execute(edit)
     con.close()
     assert table in {finding.place for finding in examine(tmp_path / PUBLISHED, [table]).findings}
+
+
+BROKEN = [
+    pytest.param(
+        "update steps.target_exposures set weight = -0.1501 where weight < -0.149999 and symbol <> 'CASH'",
+        ("target_exposures", "limits_obeyed"),
+        id="a short above its limit",
+    ),
+    pytest.param(
+        "update steps.target_exposures set weight = abs(weight) where symbol = 'USD-JPY'",
+        ("target_exposures", "limits_obeyed"),
+        id="more net than may be",
+    ),
+    pytest.param(
+        "update steps.target_exposures set weight = -2 * abs(weight) from main.stop_conditions as stops"
+        " where stops.decision_at = target_exposures.decision_at and stops.action = 'halve' and weight < 0",
+        ("target_exposures", "levels_obeyed"),
+        id="a short that grows by a stop",
+    ),
+    pytest.param(
+        "update steps.holdings_taken set told_weight = -1.2 where told_weight < 0",
+        ("holdings_taken", "share_of_value"),
+        id="a holding that is short of more than all",
+    ),
+    pytest.param(
+        "delete from main.portfolio_costs where kind = 'borrow'",
+        ("portfolio_costs", "costs_add_up"),
+        id="borrowing left out of the kinds of cost",
+    ),
+    pytest.param(
+        "update main.portfolio_returns set nav = nav + (select sum(cost) from main.borrow_charges)",
+        ("portfolio_returns", "value_agrees"),
+        id="borrowing left out of the value",
+    ),
+]
+
+
+@pytest.mark.parametrize(("edit", "found"), BROKEN)
+def test_what_breaks_a_rule_of_shorts_fails_the_test_of_it(
+    short_world: small.World, file: Path, tmp_path: Path, edit: str, found: tuple[str, str]
+) -> None:
+    model, name = found
+    shutil.copy(file, tmp_path / PUBLISHED)
+    con = warehouse.connect(tmp_path / PUBLISHED)
+    con.execute(edit)
+    con.close()
+    failures = short_world.dbt.on(tmp_path / PUBLISHED).failures(select=[model])
+    assert name in {failure.kind for failure in failures}

@@ -81,7 +81,10 @@ CONTRIBUTIONS_SQL = """
     select symbol, strategy, strategy_weight, position, expected_return, contribution
     from main.exposure_lineage
     where portfolio = $portfolio and decision_at = $at
-    order by symbol, contribution desc nulls last, strategy
+    order by
+        symbol,
+        contribution * sign(sum(contribution) over (partition by symbol)) desc nulls last,
+        strategy
 """
 WATERFALL_SQL = """
     select symbol, stage, stage_number, weight_change, weight_after from main.weight_waterfall

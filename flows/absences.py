@@ -19,7 +19,7 @@ TOOK_IT = {
 
 def absences(evidence: "Evidence") -> dict[str, str]:
     """The main reason for each class of the policy's universe without weight, in order of name."""
-    held = evidence.exposures.groupby("asset_class").weight.sum()
+    held = evidence.exposures.weight.abs().groupby(evidence.exposures.asset_class).sum()
     wanted = evidence.policy.universe.asset_classes
     return {name: _reason(evidence, name) for name in sorted(wanted) if not held.get(name, 0.0) > 0}
 
@@ -34,17 +34,21 @@ def _reason(evidence: "Evidence", name: str) -> str:
     if not adopted:
         which = f"any of {_assets(len(assets))}" if len(assets) > 1 else "its only asset"
         return f"no strategy is adopted for {which}{_nearest(evidence, name)}"
+    beyond = "above zero"
+    if evidence.policy.allow_shorts:
+        beyond = "other than zero"
+        assets = assets.assign(ensemble_view=assets.ensemble_view.abs(), shrunk_view=assets.shrunk_view.abs())
     viewed = assets[assets.ensemble_view > 0]
     if viewed.empty:
         what = "no view is" if assets.is_positioned.any() else "none of them has a position"
         count = int((assets.adopted.map(len) > 0).sum())
         chosen = f"{', '.join(adopted)} {'are' if len(adopted) > 1 else 'is'} adopted"
-        return f"for {count} of {_assets(len(assets))} {chosen}, but {what} above zero"
+        return f"for {count} of {_assets(len(assets))} {chosen}, but {what} {beyond}"
     believed = assets[assets.shrunk_view > 0]
     if believed.empty:
         what = "all within their error" if len(viewed) > 1 else "within its error"
-        return f"{_views(len(viewed))} above zero, {what}{_strongest(viewed)}"
-    return f"{_views(len(believed))} above zero beyond error, but {_taken_by(evidence, name)}"
+        return f"{_views(len(viewed))} {beyond}, {what}{_strongest(viewed)}"
+    return f"{_views(len(believed))} {beyond} beyond error, but {_taken_by(evidence, name)}"
 
 
 def _nearest(evidence: "Evidence", name: str) -> str:
@@ -140,7 +144,7 @@ REJECTED_SQL = """
         gates.symbol
 """
 STAGES_SQL = """
-    select assets.asset_class, stage, stage_number, sum(weight_after order by symbol) as weight_after
+    select assets.asset_class, stage, stage_number, sum(abs(weight_after) order by symbol) as weight_after
     from main.weight_waterfall
     inner join main.assets as assets using (symbol)
     where portfolio = $portfolio and decision_at = $at

@@ -136,6 +136,14 @@ COSTS_SQL = """
     where clocks.clock = $clock
     order by costs.asset_class
 """
+# Asked only of a portfolio that allows shorts: what was published before there were any has no such column.
+BORROW_SQL = """
+    select costs.asset_class, 1e4 * costs.borrow_rate as bps
+    from main.costs as costs
+    inner join main.clocks as clocks using (cost_schedule)
+    where clocks.clock = $clock
+    order by costs.asset_class
+"""
 PLAN_SQL = "select plan, train, test, step, embargo from main.walk_forward_plans where plan = $plan"
 # Every asset the portfolio could hold at some decision so far, and its end as announced by this one.
 UNIVERSE_SQL = """

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NEWEST = 5
 WIDTH = 130  # in a file or a pipe
 DIGEST = 16
+KINDS = ("asset", "short", "change", "class")  # limits that name what they are of
 
 
 class NoSuchAsset(LookupError):
@@ -158,7 +159,7 @@ def _view(facts: dict[str, Any]) -> str:
         f"The strategies' view is {points(facts['ensemble_view'], 2)} basis points a decision with an error "
         f"of {points(facts['standard_error'], 2)}"
     )
-    if facts["shrunk_view"] > 0:
+    if facts["shrunk_view"] != 0:
         return f"{view}; {points(facts['shrunk_view'], 2)} of it is believed."
     return f"{view}; none of it is believed, since it is not above its error."
 
@@ -180,7 +181,7 @@ def _concerns(limit: str, found: Explanation) -> bool:
     """Whether a limit is of the asset, of its class, or of all."""
     parts = str(limit).split()
     named = {str(found.facts["asset_class"]), found.symbol}
-    is_of_others = len(parts) > 1 and parts[0] in ("asset", "class", "change") and not named & set(parts[1:])
+    is_of_others = len(parts) > 1 and parts[0] in KINDS and not named & set(parts[1:])
     return not is_of_others
 
 

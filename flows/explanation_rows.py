@@ -49,7 +49,8 @@ BEHIND_SQL = """
         on models.clock = decisions.clock and models.plan = strategies.plan
         and models.learner = strategies.learner and models.window_id = windows.window_id
     where lineage.portfolio = $portfolio and lineage.decision_at = $at and lineage.symbol = $symbol
-    order by lineage.contribution desc nulls last, lineage.strategy
+    order by
+        lineage.contribution * sign(sum(lineage.contribution) over ()) desc nulls last, lineage.strategy
 """
 REFUSED_GATES_SQL = """
     select reason, count(*) as strategies, string_agg(strategy, ', ' order by strategy) as names

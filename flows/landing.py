@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -254,11 +254,15 @@ def _check_currencies(con: "duckdb.DuckDBPyConnection", base: str, seeds: "Mappi
             )
 
 
-def holdings(path: Path | None) -> dict[str, float]:
-    """Weights by symbol from a CSV or Parquet file with columns symbol and weight; none without a file."""
+def holdings(path: Path | None, wanted: Iterable[Policy]) -> dict[str, float]:
+    """Weights by symbol from a CSV or Parquet file with columns symbol and weight; none without a file.
+
+    Below 0 they may be where all policies that they are told to allow shorts.
+    """
     if path is None:
         return {}
-    return file_adapter.parse_holdings(file_adapter.fetch(path))
+    allow_shorts = all(policy.allow_shorts for policy in wanted)
+    return file_adapter.parse_holdings(file_adapter.fetch(path), allow_shorts=allow_shorts)
 
 
 def _has_landed_since_the_last_run(con: "duckdb.DuckDBPyConnection") -> bool:

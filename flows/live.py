@@ -25,7 +25,7 @@ DIGITS = 6
 TURN = threading.Lock()
 EXAMPLE = """select symbol, round(weight, 4) as weight, round(weight - previous_weight, 4) as change
 from target_exposures
-where decision_at = (select max(decision_at) from target_exposures) and weight > 0
+where decision_at = (select max(decision_at) from target_exposures) and weight <> 0
 order by weight desc"""
 
 

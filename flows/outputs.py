@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from flows.evaluation_rows import (
     AGREEMENT_SQL,
     BACKTESTS_SQL,
     BENCHMARKS_SQL,
+    BORROW_SQL,
     CAPACITY_SQL,
     COSTS_SQL,
     ENSEMBLES_SQL,
@@ -56,9 +58,9 @@ class Evidence:
     `past`: decision_at, net_return, cost, nav, drawdown, turnover, is_active (something risky was held),
     is_live (not made in hindsight), in order of decision_at. `chances`, `rejected` and `stages` are those of
     flows/absences.py; `scenarios`, `paid` to `benchmarks`, `intervals`, `records`, `signals`, `regimes`,
-    `agreement`, `costs`, `plan` and `universe` those of flows/evaluation_rows.py. The other frames hold the
-    rows of the decision, in order of their key. Nothing here was known after the decision, so a later landing
-    changes no file of it.
+    `agreement`, `costs`, `borrow`, `plan` and `universe` those of flows/evaluation_rows.py. The other frames
+    hold the rows of the decision, in order of their key. Nothing here was known after the decision, so a
+    later landing changes no file of it.
     """
 
     portfolio: str
@@ -93,6 +95,7 @@ class Evidence:
     regimes: pd.DataFrame  # what each detector says, and how often it changed its mind
     agreement: pd.DataFrame  # how often each two of them said the same
     costs: pd.DataFrame  # one way, by class
+    borrow: pd.DataFrame  # a year, by class; empty unless shorts are allowed
     plan: dict[str, Any]  # the row of walk_forward_plans
     universe: pd.DataFrame  # every asset that the portfolio could hold so far
     page: PageRows  # what only the page shows
@@ -143,6 +146,7 @@ def gather(
         regimes=con.execute(REGIMES_SQL, {"at": at} | clock).df(),
         agreement=con.execute(AGREEMENT_SQL, {"at": at} | clock).df(),
         costs=con.execute(COSTS_SQL, clock).df(),
+        borrow=con.execute(BORROW_SQL, clock).df() if policy.allow_shorts else pd.DataFrame(),
         plan=con.execute(PLAN_SQL, plan).df().iloc[0].to_dict(),
         universe=_rows(con, UNIVERSE_SQL, portfolio, at),
         page=gather_page(con, portfolio, at, policy.clock, policy.plan, policy.detector),
@@ -188,6 +192,7 @@ def exposures_document(evidence: Evidence) -> dict[str, Any]:
             "total_weight": math.fsum(exposures.values()),
             "confidence": _number(log["confidence"]),
             "regime": log["regime"],
+            **(both_sides(exposures) if evidence.policy.allow_shorts else {}),
         },
         "diagnostics": {
             "fallback_mode": log["fallback_mode"],
@@ -197,6 +202,12 @@ def exposures_document(evidence: Evidence) -> dict[str, Any]:
             "stop_conditions": [_stop(stop) for stop in latched(evidence).to_dict("records")],
         },
     }
+
+
+def both_sides(exposures: Mapping[str, float]) -> dict[str, float]:
+    """The sizes of all weights but CASH together, and longs less shorts."""
+    risky = [weight for symbol, weight in exposures.items() if symbol != CASH]
+    return {"gross": math.fsum(map(abs, risky)), "net": math.fsum(risky)}
 
 
 def annual_sharpe(returns: np.ndarray, periods_a_year: float) -> float | None:

@@ -32,6 +32,8 @@ def assemble(evidence: Evidence, report: dict[str, Any], links: tuple[str, ...])
     what = (
         f"{percent(risky.weight.sum())} in {held} assets, the rest in cash" if held else "everything in cash"
     )
+    if (risky.weight < 0).any():
+        what = page_decision.both_sides(risky.weight)
     return Page(
         title=f"{evidence.portfolio}, {evidence.rebalance_date.isoformat()}",
         headline=f"From {date(evidence.rebalance_date)} hold {what}",

@@ -106,8 +106,19 @@ def interval_bars(
     return bars
 
 
-def share_bar(value: float, most: float, css: str = "series-1", mark: float | None = None) -> Bar:
-    """A quantity from zero on, against the largest; a mark shows another."""
+def share_bar(
+    value: float, most: float, css: str = "series-1", mark: float | None = None, least: float = 0.0
+) -> Bar:
+    """A quantity from zero on, against the largest; a mark shows another.
+
+    Where the `least` is below 0, zero has a line, and what is below it lies to its left.
+    """
+    if least < 0:
+        unit = 100 / (max(most, 0.0) - least)
+        zero = -least * unit
+        lines = [] if mark is None else [(round(zero + mark * unit, 2), "before")]
+        start, width = round(zero + min(value, 0.0) * unit, 2), round(abs(value) * unit, 2)
+        return Bar(start, width, css if value > 0 else "series-2", lines, round(zero, 2))
     scale = 100 / most if most > 0 else 0.0
     marks = [] if mark is None else [(round(abs(mark) * scale, 2), "before")]
     return Bar(0, round(abs(value) * scale, 2), css, marks)

@@ -62,12 +62,16 @@ def tiles(evidence: Evidence, report: Report) -> list[Tile]:
     risky = evidence.exposures[evidence.exposures.symbol != CASH]
     interval = f"95 % interval {bounds(sharpe)}" if sharpe else "no interval yet"
     hindsight = decisions["all"] - decisions["made_live"]
+    invested = Tile(
+        "Invested",
+        percent(risky.weight.sum()),
+        f"in {(risky.weight != 0).sum()} assets; the rest is cash",
+    )
+    if evidence.policy.allow_shorts:
+        net = percent(risky.weight.sum())
+        invested = Tile("Gross", percent(risky.weight.abs().sum()), f"{both_sides(risky.weight)}; net {net}")
     return [
-        Tile(
-            "Invested",
-            percent(risky.weight.sum()),
-            f"in {(risky.weight != 0).sum()} assets; the rest is cash",
-        ),
+        invested,
         Tile("Change", percent(log["turnover"]), "of the value is traded to get there"),
         Tile("Confidence", number(log["confidence"]), f"{sureness(log['confidence'])}, of 1"),
         Tile("Regime", words(str(log["regime"])), f"says {words(evidence.policy.detector)}"),
@@ -76,6 +80,15 @@ def tiles(evidence: Evidence, report: Report) -> list[Tile]:
         Tile("Deepest fall", percent(results["max_drawdown"]), "of the past, from a peak"),
         Tile("Decisions", f"{decisions['all']:,}", f"of which {hindsight:,} were made in hindsight"),
     ]
+
+
+def both_sides(weights: pd.Series) -> str:
+    """What is long and what is short, in words."""
+    parts = [
+        f"{percent(side.abs().sum())} {name} in {len(side)} assets"
+        for name, side in (("long", weights[weights > 0]), ("short", weights[weights < 0]))
+    ]
+    return " and ".join(parts)
 
 
 def exposures(evidence: Evidence) -> Section:
@@ -181,8 +194,9 @@ def _weights(evidence: Evidence) -> Table:
     moved = rows[(rows.weight != 0) | (rows.previous_weight != 0)]
     is_cash = moved.symbol == CASH
     risky = moved[~is_cash].sort_values(["weight", "symbol"], ascending=[False, True])
-    most = max([*risky.weight.abs(), *risky.previous_weight.abs()], default=1.0)
-    shown = [_weight(row, most) for row in risky.itertuples()] + [
+    both = [*risky.weight, *risky.previous_weight]
+    most, least = max(both, default=1.0), min(both, default=0.0)
+    shown = [_weight(row, most, least) for row in risky.itertuples()] + [
         _weight(row, None) for row in moved[is_cash].itertuples()
     ]
     unused = len(rows) - len(moved)
@@ -191,8 +205,8 @@ def _weights(evidence: Evidence) -> Table:
     return Table("Weights from this decision on, as shares of the value", columns, shown, note)
 
 
-def _weight(row: Any, most: float | None) -> list[str | Cell]:
-    bar = None if most is None else share_bar(row.weight, most, mark=row.previous_weight)
+def _weight(row: Any, most: float | None, least: float = 0.0) -> list[str | Cell]:
+    bar = None if most is None else share_bar(row.weight, most, mark=row.previous_weight, least=least)
     return [
         Cell(row.symbol, "name"),
         row.asset_class,
@@ -204,18 +218,21 @@ def _weight(row: Any, most: float | None) -> list[str | Cell]:
 
 
 def _classes(evidence: Evidence) -> Table:
-    totals = evidence.exposures.groupby("asset_class")[["weight", "previous_weight"]].sum()
+    weights = evidence.exposures.set_index("asset_class")[["weight", "previous_weight"]]
+    is_by_size = evidence.policy.allow_shorts
+    totals = (weights.abs() if is_by_size else weights).groupby("asset_class").sum()
     limits = {str(name): most for name, most in evidence.policy.limits.asset_classes.items()}
     rows = [
         [str(name), percent(row.weight), percent(row.previous_weight), percent(limits.get(str(name)), 0)]
         for name, row in totals.iterrows()
     ]
-    return Table("Totals by class", ["Class", "#Now", "#Before", "#At most"], rows)
+    title = "Totals by class, shorts by their size" if is_by_size else "Totals by class"
+    return Table(title, ["Class", "#Now", "#Before", "#At most"], rows)
 
 
 def _invested(evidence: Evidence) -> list[Plot]:
     table = evidence.page.invested.pivot_table(index="decision_at", columns="asset_class", values="weight")
-    if len(table) < 2 or not (table.to_numpy() > 0).any() or (table.to_numpy() < 0).any():
+    if len(table) < 2 or not (table.to_numpy() > 0).any() or (table.sum(axis=1) > 1 + 1e-9).any():
         return []
     last = ", ".join(f"{name} {percent(table[name].iloc[-1])}" for name in table)
     label = f"Shares invested by class since {table.index[0]:%Y-%m-%d}; at this decision {last}."
@@ -267,6 +284,7 @@ def _contributors(contributions: pd.DataFrame, symbol: str) -> str:
 
 def _stages(evidence: Evidence) -> Table:
     steps = evidence.page.waterfall[evidence.page.waterfall.symbol != CASH]
+    steps = steps.assign(weight_after=steps.weight_after.abs())
     totals = steps.groupby(["stage_number", "stage"]).weight_after.sum().reset_index()
     most = max(totals.weight_after.abs(), default=1.0)
     rows = [

@@ -77,9 +77,12 @@ def cost_and_size(evidence: Evidence, report: Report) -> Section:
     charged = [
         [str(name), f"{bps:g} bp"] for name, bps in report["basis"]["costs"]["basis_points_one_way"].items()
     ]
+    rates = report["basis"]["costs"].get("borrow_basis_points_a_year", {})
+    borrowed = [[[str(name), f"{bps:g} bp"] for name, bps in rates.items()]] if rates else []
     parts = [
         Table("Paid so far, as a share of the value", ["Kind", "#Paid"], paid),
         Table("Charged for each trade, one way", ["Class", "#Fee and slippage"], charged),
+        *(Table("Charged for what is short, a year", ["Class", "#To borrow"], rows) for rows in borrowed),
         *_stresses(report),
         *_capacity(report),
     ]
@@ -151,9 +154,9 @@ def _contributions(evidence: Evidence) -> Table:
     found = evidence.page.risk_by_asset
     mine = found[(found.symbol != CASH) & (found.contribution != 0)]
     total = mine.contribution.sum() or 1.0
-    most = max(
-        [*mine.contribution.abs() / abs(total), *(abs(weights.get(s, 0.0)) for s in mine.symbol)], default=1.0
-    )
+    both = [*mine.contribution / total, *(weights.get(symbol, 0.0) for symbol in mine.symbol)]
+    most = max(map(abs, both), default=1.0)
+    least = min(both, default=0.0) if evidence.policy.allow_shorts else 0.0
     rows = [
         [
             Cell(row.symbol, "name"),
@@ -163,7 +166,7 @@ def _contributions(evidence: Evidence) -> Table:
             Cell(
                 "",
                 "plotted",
-                share_bar(row.contribution / total, most, "series-2", weights.get(row.symbol)),
+                share_bar(row.contribution / total, most, "series-2", weights.get(row.symbol), least),
             ),
         ]
         for row in mine.sort_values(["contribution", "symbol"], ascending=[False, True]).itertuples()

@@ -22,7 +22,7 @@ class PageRows:
     spans: pd.DataFrame  # Sharpe of each strategy in train and test spans
     gates: pd.DataFrame  # on how many assets each strategy is let in, and the commonest reason if not
     moods: pd.DataFrame  # what the detector that decides said so far
-    invested: pd.DataFrame  # weight of each class at each decision so far
+    invested: pd.DataFrame  # weight of each class at each decision so far, shorts by their size
     quality: pd.DataFrame  # the newest bar of each asset and what speaks against it
     landed: dict[str, Any]  # bars, restatements and vendors in all
     refused: pd.DataFrame  # bars refused, by reason
@@ -81,7 +81,10 @@ CONTRIBUTIONS_SQL = """
     select symbol, strategy, strategy_weight, position, expected_return, contribution
     from main.exposure_lineage
     where portfolio = $portfolio and decision_at = $at
-    order by symbol, contribution desc nulls last, strategy
+    order by
+        symbol,
+        contribution * sign(sum(contribution) over (partition by symbol)) desc nulls last,
+        strategy
 """
 WATERFALL_SQL = """
     select symbol, stage, stage_number, weight_change, weight_after from main.weight_waterfall
@@ -127,7 +130,7 @@ MOODS_SQL = """
     order by decision_at
 """
 INVESTED_SQL = """
-    select decision_at, asset_class, sum(weight order by symbol) as weight
+    select decision_at, asset_class, sum(abs(weight) order by symbol) as weight
     from main.target_exposures inner join main.assets using (symbol)
     where portfolio = $portfolio and decision_at <= $at
     group by decision_at, asset_class

@@ -349,13 +349,20 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
 
 
 def chosen(strategies: pd.DataFrame, policy: Policy) -> pd.DataFrame:
-    """Rows of `strategies` that a policy names: others are in the table because another policy does."""
+    """Rows of `strategies` that a policy names: others are in the table because another policy does.
+
+    Of a signal or learner it is the one that may be short where shorts are allowed, else the one that is not.
+    """
     names = {"signal": policy.signals, "learner": policy.learners, "constant": "all"}
     is_named = [
         names[kind] == "all" or source in names[kind]
         for kind, source in zip(strategies["kind"], strategies["source"], strict=True)
     ]
-    return strategies[np.array(is_named, dtype=bool) & (strategies["variant_of"].isna() | policy.variants)]
+    goes = (strategies["direction"] == ("both" if policy.allow_shorts else "long")) | (
+        strategies["kind"] == "constant"
+    )
+    is_one = strategies["variant_of"].isna() | policy.variants
+    return strategies[np.array(is_named, dtype=bool) & is_one & goes]
 
 
 def tell_held(run: Run, decisions: pd.DataFrame) -> None:
@@ -414,8 +421,16 @@ def allocation_inputs(
         resets=read("raw.resets", lambda t: t.portfolio == portfolio),
         past={name: read(f"steps.{name}", lambda t: t.portfolio == portfolio) for name in ALLOCATED},
         holdings=read("raw.holdings", lambda t: t.portfolio == portfolio),
+        borrow_rates=_borrow_rates(read, clock),
     )
     return inputs, per_year
+
+
+def _borrow_rates(read: Callable[..., pd.DataFrame], clock: str) -> pd.DataFrame:
+    """What each asset costs a year to be short of, by the cost schedule of a clock."""
+    schedule = read("clocks", lambda t: t.clock == clock)["cost_schedule"].iloc[0]
+    costs = read("costs", lambda t: t.cost_schedule == schedule)
+    return read("assets")[["symbol", "asset_class"]].merge(costs, on="asset_class")[["symbol", "borrow_rate"]]
 
 
 def bootstrap(run: Run) -> int:

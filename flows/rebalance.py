@@ -66,7 +66,7 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
     The files of several stand in folders of their names. Raises InputError too where two have one name.
     """
     chosen, left_out = _chosen(portfolios)
-    weights = landing.holdings(request.holdings)
+    weights = landing.holdings(request.holdings, chosen.values())
     together = AND.join(chosen)
     with (
         held(request.warehouse, together, request.lock_wait),

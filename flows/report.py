@@ -22,11 +22,11 @@ def write_page(
     With a file of `holdings` it shows the trades from them to the target. Raises NothingPublished and
     InputError.
     """
-    held = landing.holdings(holdings)
     con = outputs.open_published(warehouse)
     try:
-        landing.check_holdings(con, held)
         evidence = outputs.gather(con, portfolio, decision_at)
+        held = landing.holdings(holdings, [evidence.policy])
+        landing.check_holdings(con, held)
     finally:
         con.close()
     if held:

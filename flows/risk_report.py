@@ -34,6 +34,8 @@ def _costs(evidence: Evidence) -> dict[str, Any]:
         f"shares of the value at the decision before, summed over all {len(evidence.past)} decisions; "
         f"{moved}; cash earns {interest:g} a year"
     )
+    if evidence.policy.allow_shorts:
+        said += ", but for the proceeds of short sales, and what is short pays to be borrowed"
     paid = dict(zip(evidence.paid["kind"], evidence.paid["cost"], strict=True))
     return {"said": said} | {str(kind): rounded(cost) for kind, cost in paid.items()}
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from flows.absences import absences
-from flows.outputs import CASH, Evidence, latched, overall, stamp
+from flows.outputs import CASH, Evidence, both_sides, latched, overall, stamp
 from flows.requests import RunResult
 from flows.validation import portfolio_intervals, results, scenarios, validation_document
 
@@ -65,6 +65,9 @@ def class_lines(evidence: Evidence) -> str:
     """Totals by class, and why a class of the universe has no weight."""
     totals = evidence.exposures.groupby("asset_class").weight.sum()
     held = "By class: " + ", ".join(f"{name} {total:.1%}" for name, total in totals.items())
+    if evidence.policy.allow_shorts:
+        told = both_sides(evidence.exposures.set_index("symbol").weight.to_dict())
+        held += f"; gross {told['gross']:.1%}, net {told['net']:.1%}"
     return "\n".join([held, *(f"No {name}: {escape(why)}" for name, why in absences(evidence).items())])
 
 

@@ -172,6 +172,7 @@ def _basis(evidence: Evidence) -> dict[str, Any]:
         "costs": {
             "schedule": costs["cost_schedule"].iloc[0],
             "basis_points_one_way": dict(zip(costs["asset_class"], costs["bps"], strict=True)),
+            **_borrow(evidence),
             "paid": rounded(math.fsum(past["cost"])),
         },
         "trials": int(evidence.overfit["trials"].max())
@@ -203,6 +204,12 @@ def _plans(evidence: Evidence) -> dict[str, Any]:
         for record in records.itertuples():
             sharpes.setdefault(str(record.label), {})[plan] = _sharpe_of(record)
     return {"spans": plans, "sharpe_ratios": {label: sharpes[label] for label in sorted(sharpes)}}
+
+
+def _borrow(evidence: Evidence) -> dict[str, Any]:
+    """What a short pays, by class; nothing where none is allowed."""
+    rates = evidence.borrow
+    return {} if rates.empty else {"borrow_basis_points_a_year": dict(rates.to_numpy())}
 
 
 def _strategies(evidence: Evidence) -> dict[str, Any]:

@@ -13,6 +13,7 @@
                 held.weight,
                 settled.unit_return,
                 settled.cost_rate,
+                settled.borrow_cost,
                 settled.is_closing,
                 settled.known_at as settled_at,
                 least(
@@ -52,7 +53,8 @@
         in_order.cost_rate * (
             abs(in_order.weight - coalesce(lag(in_order.weight) over by_fill, 0))
             + case when in_order.is_closing then abs(in_order.weight) else 0 end
-        ) as cost,
+        )
+        + greatest(- in_order.weight, 0) * in_order.borrow_cost as cost,
         in_order.known_at
     from in_order
     cross join {{ ref("run_bounds") }} as bounds

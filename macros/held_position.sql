@@ -1,4 +1,5 @@
-{# What a strategy of a direction holds for a score; nothing where it says nothing, or less than its threshold.
+{# What a strategy of a direction holds for a score: nothing where it says nothing, or less than its threshold, or
+   where it would be short and its direction is long.
    Beyond that it holds as much as it says, or all of it where the shape of its position is its sign. #}
 {% macro held_position(score, direction, parameters) %}
     (

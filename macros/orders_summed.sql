@@ -9,7 +9,7 @@
                 decision_at,
                 coalesce(sum({{ exact("gross_return") }}), 0) as gross,
                 coalesce(sum({{ exact("cost") }}), 0) as cost,
-                sum({{ exact("weight") }}) as invested,
+                sum({{ exact("abs(weight)") }}) as invested,
                 known_at
             from {{ ref(orders) }}
             group by portfolio, {{ by }}, decision_at, known_at

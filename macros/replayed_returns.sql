@@ -1,7 +1,7 @@
 {# What the weights of each decision would have earned, held constant, at decisions before it: one row per
    portfolio, decision_at and replayed_at. `most` is how many of the last decisions are replayed; all history
    that was known unless it is given. An asset without a return then earns nothing; covered is the weight of those
-   that have one. #}
+   that have one, of shorts their size. #}
 {% macro replayed_returns(most=none) %}
     select
         held.portfolio,
@@ -9,7 +9,7 @@
         instants.decision_at as replayed_at,
         instants.decision_number as replayed_number,
         sum({{ exact("held.weight * returns.simple_return") }}) / 1e12 as replayed_return,
-        sum({{ exact("held.weight") }}) / 1e12 as covered
+        sum({{ exact("abs(held.weight)") }}) / 1e12 as covered
     from {{ ref("target_exposures") }} as held
     inner join
         {{ ref("decisions") }} as decisions

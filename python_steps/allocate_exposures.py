@@ -78,6 +78,7 @@ class World:
     confidences: dict[int, float]
     resets: dict[str, list[Reset]]
     holdings: dict[int, dict[str, float]]
+    borrow: dict[str, float] | None
     allocator: ModuleType
     estimate: Estimator
     decisions_per_year: float
@@ -139,11 +140,18 @@ def _world(inputs: AllocationInputs, policy: Policy, portfolio: str, decisions_p
             )
         ),
         resets=resets_by_condition(of(inputs.resets, portfolio=portfolio)),
-        holdings=holdings_by_decision(of(inputs.holdings, portfolio=portfolio)),
+        holdings=holdings_by_decision(
+            of(inputs.holdings, portfolio=portfolio), allow_shorts=policy.allow_shorts
+        ),
+        borrow=_borrow_rates(inputs.borrow_rates),
         allocator=plugins.load("python_steps.allocators", policy.allocator),
         estimate=plugins.load("python_steps.covariances", policy.covariance).estimate,
         decisions_per_year=decisions_per_year,
     )
+
+
+def _borrow_rates(frame: pd.DataFrame) -> dict[str, float] | None:
+    return None if frame.empty else dict(zip(frame["symbol"], frame["borrow_rate"].tolist(), strict=True))
 
 
 def _decide(decision: Decision, world: World, state: State) -> Decided:
@@ -245,7 +253,9 @@ def _without_views(
 def _settle(decision: Decision, world: World, state: State, over: dict[str, float]) -> Settlement:
     """Book and value what is held."""
     marks: dict[str, Any] = {symbol: row["mark_index"] for symbol, row in world.marks.at(decision.at).items()}
-    return state.book.settle(decision.at, marks, world.orders.fills, over, world.policy.cash_yield)
+    return state.book.settle(
+        decision.at, marks, world.orders.fills, over, world.policy.cash_yield, world.borrow
+    )
 
 
 def _take_up(decision: Decision, world: World, book: Book) -> list[Taken]:
@@ -311,6 +321,7 @@ def _situation(decision: Decision, world: World, state: State, rates: dict[str, 
             [symbol not in members or waited.get(symbol, 0) >= patience for symbol in symbols], bool
         ),
         confidence=_number(world.confidences.get(decision.at)) or 0.0,
+        allows_shorts=world.policy.allow_shorts,
     )
 
 

@@ -1,4 +1,9 @@
-"""One decision's answer: the allocator's where it can be had, else cash or a fallback, with the reason."""
+"""One decision's answer: the allocator's where it can be had, else cash or a fallback, with the reason.
+
+Allocators know long weights only. Where shorts are allowed, an asset that is expected to fall is shown to
+them as its mirror, which returns the opposite: its returns, covariances, view and previous weight with the
+sign turned. What they would hold of the mirror is sold short of the asset. So each of them can be asked.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -53,7 +58,10 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Situation:
-    """What one decision knows: arrays are in the order of `symbols`, which are sorted."""
+    """What one decision knows: arrays are in the order of `symbols`, which are sorted.
+
+    Views below 0 expect a fall; unless shorts are allowed they are as good as none.
+    """
 
     symbols: list[str]
     classes: list[str]
@@ -66,12 +74,25 @@ class Situation:
     excluded: np.ndarray
     barred: np.ndarray
     confidence: float
+    allows_shorts: bool = False
+
+    @property
+    def sides(self) -> np.ndarray:
+        """-1 for what allocators see the mirror of: by its view, or as it is held where it has none."""
+        if not self.allows_shorts:
+            return np.ones(len(self.symbols))
+        return np.where(np.where(self.view != 0, self.view, self.previous) < 0, -1.0, 1.0)
+
+    @property
+    def wanted(self) -> np.ndarray:
+        """Mask of the assets of which something is expected that its error leaves."""
+        return self.shrunk * self.sides > 0
 
 
 def risk_of(returns: np.ndarray, estimate: Estimator, situation: Situation) -> Risk:
     """The covariance, unless nothing is held and no view asks for one."""
     nothing = np.zeros(len(situation.symbols), dtype=bool)
-    if not (situation.shrunk > 0).any() and not situation.previous.any():
+    if not situation.wanted.any() and not situation.previous.any():
         return Risk(nothing, np.empty((0, 0)), None, returns)
     try:
         measured, matrix = covariances.covariance(returns, estimate)
@@ -97,16 +118,17 @@ def answer(
     Where nobody asks what the limits cost, they need not be priced.
     """
     zeros = np.zeros(len(situation.symbols))
-    positive = situation.shrunk > 0
+    wanted = situation.wanted
+    beyond = "other than zero" if situation.allows_shorts else "above zero"
     open_to = ~situation.excluded & ~situation.barred & (risk.measured | (risk.problem is not None))
     if not situation.symbols:
         return Answer(zeros, zeros, zeros, "no_data", None, "no asset of the universe has a mark: cash")
-    if not positive.any():
-        why = "no view above zero" if situation.has_views else "no strategy adopted, so no view"
+    if not wanted.any():
+        why = f"no view {beyond}" if situation.has_views else "no strategy adopted, so no view"
         return Answer(zeros, zeros, zeros, "no_view", None, f"{why}: cash")
-    if not (positive & open_to).any():
-        names = ", ".join(np.array(situation.symbols)[positive])
-        why = f"views above zero only of assets left out, leaving, or with too short a history ({names})"
+    if not (wanted & open_to).any():
+        names = ", ".join(np.array(situation.symbols)[wanted])
+        why = f"views {beyond} only of assets left out, leaving, or with too short a history ({names})"
         return Answer(zeros, zeros, zeros, "no_data", None, f"{why}: cash")
     try:
         if risk.problem is not None:
@@ -126,34 +148,44 @@ def _solved(
     is_priced: bool,
 ) -> Answer:
     symbols, roomy = np.array(situation.symbols, dtype=object), with_room(bounds, situation.previous)
+    sides = situation.sides
     table = pd.DataFrame(
         {
-            "ensemble_view": situation.view,
+            "ensemble_view": situation.view * sides,
             "standard_error": situation.error,
-            "shrunk_view": situation.shrunk,
+            "shrunk_view": situation.shrunk * sides,
             "asset_class": situation.classes,
-            "previous_weight": situation.previous,
+            "previous_weight": situation.previous * sides,
             "cost_rate": situation.cost_rate,
         },
         index=pd.Index(symbols, dtype=object),
     )[open_to]
-    said = _asked(table, risk, open_to, roomy, policy, allocator)
+    mirror = roomy.mirrored(sides, situation.previous)
+    said = _asked(table, _mirrored(risk, sides), open_to, mirror, policy, allocator)
     prices = said.attrs.get("prices", {})
     values = said.to_numpy(dtype=float)
-    if not np.isfinite(values).all() or values.min() < -SLACK or values.sum() > 1 + SLACK:
-        raise RuntimeError(f"{policy.allocator} gave weights not finite, below 0, or above 1 in sum")
+    whole = max(1.0, roomy.gross)
+    if not np.isfinite(values).all() or values.min() < -SLACK or values.sum() > whole + SLACK:
+        raise RuntimeError(f"{policy.allocator} gave weights not finite, below 0, or above {whole:g} in sum")
     weights = np.zeros(len(symbols))
     weights[open_to] = np.maximum(values, 0.0)
     risk_based = weights.copy()
     if getattr(allocator, "IS_RISK_BASED", False):
         share = believed(table).to_numpy()
         risk_based[open_to] = np.divide(weights[open_to], share, out=np.zeros(len(share)), where=share > 0)
-    region = raw_region(roomy, np.where(weights > 0, roomy.upper, 0.0), situation.previous)
+    taken = int((weights > 0).sum())
+    risk_based, weights = risk_based * sides, weights * sides
+    most = np.where(weights != 0, np.where(sides > 0, roomy.upper, -roomy.lower), 0.0)
+    region = raw_region(roomy, most, situation.previous, sides)
     raw = closest(weights, region)
     of_raw = _prices(weights, raw, region, symbols, roomy) if is_priced else {}
     conflicts = ("turnover",) if roomy.turnover != bounds.turnover else ()
-    positive = int((situation.shrunk > 0).sum())
-    reason = f"{int((weights > 0).sum())} of {len(symbols)} assets taken, {positive} views above zero"
+    views = int(situation.wanted.sum())
+    reason = f"{taken} of {len(symbols)} assets taken, "
+    if situation.allows_shorts:
+        reason += f"{int((weights < 0).sum())} of them short, {views} views other than zero"
+    else:
+        reason += f"{views} views above zero"
     if policy.scale_by_confidence:
         raw = raw * min(1.0, max(0.0, situation.confidence))
         reason += ", scaled by confidence"
@@ -165,11 +197,21 @@ def _prices(
     wanted: np.ndarray, raw: np.ndarray, region: Region, symbols: np.ndarray, roomy: Limits
 ) -> dict[str, float]:
     """What the limits cost that hold the raw weights, by name."""
-    named = [
-        f"asset {symbol}" if bound > 0 else None for symbol, bound in zip(symbols, region.upper, strict=True)
-    ]
-    groups = [group.name for group in roomy.groups]
-    return shadow_prices.prices(wanted, raw, region, groups, [None] * len(symbols), named)
+    above, below = (
+        [f"{kind} {symbol}" if bound > 0 else None for symbol, bound in zip(symbols, bounds_of, strict=True)]
+        for kind, bounds_of in (("asset", region.upper), ("short", -region.lower))
+    )
+    return shadow_prices.prices(wanted, raw, region, roomy.row_names, below, above)
+
+
+def _mirrored(risk: Risk, sides: np.ndarray) -> Risk:
+    """The risk as allocators see it that are shown the mirror of each asset whose side is -1."""
+    if (sides > 0).all():
+        return risk
+    of_measured = sides[risk.measured]
+    return risk._replace(
+        covariance=risk.covariance * np.outer(of_measured, of_measured), returns=risk.returns * sides
+    )
 
 
 def _asked(
@@ -226,10 +268,10 @@ def smoothed(raw: np.ndarray, situation: Situation, wanted: Policy) -> np.ndarra
         change = mixed - situation.previous
         worth = np.maximum(np.abs(change) - wanted.limits.cost_aversion * situation.cost_rate, 0.0)
         mixed = situation.previous + np.sign(change) * worth
-    return np.where((mixed < wanted.dust) & (raw == 0), 0.0, mixed)
+    return np.where((np.abs(mixed) < wanted.dust) & (raw == 0), 0.0, mixed)
 
 
 def unmeasured(final: np.ndarray, situation: Situation, risk: Risk) -> str:
     """What the risk numbers leave out, in words; empty when nothing."""
-    missing = np.array(situation.symbols)[(final > 0) & ~risk.measured] if len(final) else []
+    missing = np.array(situation.symbols)[(final != 0) & ~risk.measured] if len(final) else []
     return f"; risk without {', '.join(missing)}, for want of a covariance" if len(missing) else ""

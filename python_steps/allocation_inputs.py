@@ -24,7 +24,8 @@ class AllocationInputs:
 
     `decisions` are those to be made now; `past` has the eight step tables with this portfolio's rows of
     all earlier decisions (none: it begins). Views in `expected_returns` are per decision. `holdings` has
-    the weights that are really held at a decision, by symbol; what is missing to 1 is cash.
+    the weights that are really held at a decision, by symbol; what is missing to 1 is cash. `borrow_rates`
+    (symbol, borrow_rate) say what a short costs a year; without any it costs nothing.
     """
 
     decisions: pd.DataFrame
@@ -42,6 +43,7 @@ class AllocationInputs:
     market_impacts: pd.DataFrame = field(default_factory=pd.DataFrame)
     past: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     holdings: pd.DataFrame = field(default_factory=pd.DataFrame)
+    borrow_rates: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 def instants(values: pd.Series) -> np.ndarray:
@@ -215,11 +217,13 @@ def in_universe(symbol: str, asset: Asset, wanted: Policy) -> bool:
     return asset.asset_class in wanted.universe.asset_classes and (named is None or symbol in named)
 
 
-def holdings_by_decision(frame: pd.DataFrame) -> dict[int, dict[str, float]]:
+def holdings_by_decision(frame: pd.DataFrame, *, allow_shorts: bool) -> dict[int, dict[str, float]]:
     """Weights that are really held, without CASH, by decision and symbol.
 
-    Raises ValueError for one that is no share of the value, and for more than all of it.
+    Raises ValueError for one that is no share of the value, and for more than all of it; what is below 0 is
+    short, and one only where shorts are allowed.
     """
+    least = -1 if allow_shorts else 0
     found: dict[int, dict[str, float]] = {}
     if frame.empty:
         return found
@@ -228,8 +232,8 @@ def holdings_by_decision(frame: pd.DataFrame) -> dict[int, dict[str, float]]:
         told = found.setdefault(at, {})
         if symbol == CASH:
             continue
-        if not 0 <= weight <= 1:
-            raise ValueError(f"holdings: {symbol} is {weight}, expected a weight from 0 to 1")
+        if not least <= weight <= 1:
+            raise ValueError(f"holdings: {symbol} is {weight}, expected a weight from {least} to 1")
         told[symbol] = float(weight)
     for told in found.values():
         if math.fsum(told.values()) > 1 + 1e-9:

@@ -1,7 +1,8 @@
 """What a portfolio holds and is worth, from decision to decision: orders, fills, cash, net asset value.
 
-Units are on the chained scale of `mark_index`. An order's target units are fixed at its decision and
-booked at the first decision that knows its fill. `pending` orders have no known outcome yet.
+Units are on the chained scale of `mark_index`; below 0 they are sold short, of what was borrowed for it. An
+order's target units are fixed at its decision and booked at the first decision that knows its fill. `pending`
+orders have no known outcome yet.
 """
 
 import math
@@ -99,19 +100,22 @@ class Book:
         fills: Mapping[tuple[str, int], Fill],
         delisted: Mapping[str, float],
         cash_yield: float = 0.0,
+        borrow: Mapping[str, float] | None = None,
     ) -> Settlement:
         """Book what is known at `at`, value the rest at the marks, and say what it brought.
 
         Gross is units before times (mark - last mark), plus changes of units times (mark - fill), plus what
         actions told late bring to the units held through their session. A `delisted` symbol (with its cost
         rate) is turned to cash at the mark, and its open orders are
-        void. Cash earned `cash_yield` a year since the last decision, as simple interest. Raises ValueError
-        when something held has no mark.
+        void. Since the last decision own money that is in no asset earned `cash_yield` a year, and what was
+        short then cost the rate of `borrow` (by symbol; none: nothing), both as simple interest; the proceeds
+        of short sales lie with the lender and earn nothing. Raises ValueError when something held has no mark
+        or something short no rate.
         """
         gains: list[float] = []
         if cash_yield and self.at is not None:
-            gains.append(self.cash() * cash_yield * (at - self.at) / YEAR)
-        costs: list[float] = []
+            gains.append(self.own_cash() * cash_yield * (at - self.at) / YEAR)
+        costs: list[float] = [] if self.at is None else self._borrowed(at - self.at, borrow)
         symbols = sorted(self.held.keys() | self.pending.keys() | self.booked.keys())
         for symbol in symbols:
             units = self.held.get(symbol, 0.0)
@@ -131,6 +135,15 @@ class Book:
         self.began_at = at if self.began_at is None else self.began_at
         gross, cost = (gain / before, charge / before) if before else (math.nan, math.nan)
         return Settlement(gross, cost, gross - cost)
+
+    def _borrowed(self, passed: int, borrow: Mapping[str, float] | None) -> list[float]:
+        """What it cost to be short for so many microseconds, at the last marks."""
+        if borrow is None:
+            return []
+        short = sorted(symbol for symbol, units in self.held.items() if units < 0)
+        if missing := [symbol for symbol in short if symbol not in borrow]:
+            raise ValueError(f"costs: no rate to borrow {', '.join(missing)}, though it is short")
+        return [-self.held[symbol] * self.marks[symbol] * borrow[symbol] * passed / YEAR for symbol in short]
 
     def _book_orders(
         self,
@@ -254,9 +267,15 @@ class Book:
         return units * self.marks[symbol] / self.value if units != 0.0 else 0.0
 
     def cash(self) -> float:
-        """Money not held in assets."""
+        """Money not held in assets, the proceeds of short sales among it."""
         return self.value - _total(
             [units * self.marks[symbol] for symbol, units in self.held.items() if units]
+        )
+
+    def own_cash(self) -> float:
+        """Money not held in assets, without the proceeds of short sales; below 0 where these pay."""
+        return self.value - _total(
+            [units * self.marks[symbol] for symbol, units in self.held.items() if units > 0]
         )
 
 

@@ -3,6 +3,9 @@
 Found by a deletion filter (Chinneck and Dravnieks 1991): what a first solution charges for is a set in
 conflict; each of it is then left out in turn, and stays out where the others conflict without it. What
 remains is irreducible: without any one of its limits there would be an answer.
+
+Where shorts are allowed, each asset is two: what is held of it and what is sold short. Sizes are the sum of
+both, weights the difference, and rows name the ones, then the others.
 """
 
 from functools import lru_cache
@@ -31,10 +34,11 @@ class Rule(NamedTuple):
 def smallest(
     weights: np.ndarray, previous: np.ndarray, limits: Limits, frozen: np.ndarray, barred: np.ndarray
 ) -> tuple[Rule, ...]:
-    """An irreducible set of limits that no long-only weights obey; none where some do, such as `weights`.
+    """An irreducible set of limits that no weights obey; none where some do, such as `weights`.
 
-    Arrays are in the order of `limits.symbols`; `frozen` assets are held as they are, `barred` ones must
-    leave. Cardinality and minimum trade are not convex, and are left out of it.
+    Weights are not below 0 unless the limits allow shorts. Arrays are in the order of `limits.symbols`;
+    `frozen` assets are held as they are, `barred` ones must leave. Cardinality and minimum trade are not
+    convex, and are left out of it.
     """
     rules = _rules(previous, limits, frozen, barred)
     if all(_excess(rule, weights, previous, limits) <= CONFLICT for rule in rules):
@@ -62,11 +66,22 @@ def _rules(previous: np.ndarray, limits: Limits, frozen: np.ndarray, barred: np.
     for at, unit in enumerate(np.eye(len(limits.symbols))):
         rules += _of_asset(at, unit, previous, limits)
         rules += _of_quality(
-            limits.symbols[at], unit, float(previous[at]), bool(frozen[at]), bool(barred[at])
+            limits.symbols[at],
+            _signed(unit, limits),
+            float(previous[at]),
+            bool(frozen[at]),
+            bool(barred[at]),
         )
     for group in limits.groups:
         row = np.asarray(group.members, dtype=float)
-        rules.append(Rule(group.name, f"{group.name} at most {group.limit:.4f}", row, group.limit))
+        rules.append(
+            Rule(group.name, f"{group.name} at most {group.limit:.4f}", _sized(row, limits), group.limit)
+        )
+    if limits.net is not None:
+        low, high = limits.net
+        row = _signed(np.ones(len(limits.symbols)), limits)
+        rules.append(Rule("net", f"net at most {high:.4f}", row, high))
+        rules.append(Rule("net", f"net at least {low:.4f}", -row, -low))
     if limits.turnover is not None:
         rules.append(Rule("turnover", f"turnover at most {limits.turnover:.4f}", None, limits.turnover))
     if limits.volatility is not None:
@@ -78,11 +93,24 @@ def _rules(previous: np.ndarray, limits: Limits, frozen: np.ndarray, barred: np.
 def _of_asset(at: int, unit: np.ndarray, previous: np.ndarray, limits: Limits) -> list[Rule]:
     symbol, cap, held = limits.symbols[at], float(limits.upper[at]), float(previous[at])
     change, by = f"change {symbol}", f"at most {limits.change:.4f} from {held:.4f}"
+    row, least = _signed(unit, limits), float(limits.lower[at])
+    shorts = [Rule(f"short {symbol}", f"{symbol} at least {least:.4f}", -row, -least)]
     return [
-        Rule(f"asset {symbol}", f"{symbol} at most {cap:.4f}", unit, cap),
-        Rule(change, f"{symbol} falls {by}", -unit, limits.change - held),
-        Rule(change, f"{symbol} rises {by}", unit, limits.change + held),
+        Rule(f"asset {symbol}", f"{symbol} at most {cap:.4f}", row, cap),
+        *(shorts if limits.short is not None else ()),
+        Rule(change, f"{symbol} falls {by}", -row, limits.change - held),
+        Rule(change, f"{symbol} rises {by}", row, limits.change + held),
     ]
+
+
+def _signed(row: np.ndarray, limits: Limits) -> np.ndarray:
+    """A row on weights, over what is held and what is short."""
+    return row if limits.short is None else np.concatenate([row, -row])
+
+
+def _sized(row: np.ndarray, limits: Limits) -> np.ndarray:
+    """A row on sizes, over what is held and what is short."""
+    return row if limits.short is None else np.concatenate([row, row])
 
 
 def _of_quality(symbol: str, unit: np.ndarray, held: float, is_frozen: bool, is_barred: bool) -> list[Rule]:
@@ -99,7 +127,8 @@ def _of_quality(symbol: str, unit: np.ndarray, held: float, is_frozen: bool, is_
 
 def _excess(rule: Rule, weights: np.ndarray, previous: np.ndarray, limits: Limits) -> float:
     if rule.row is not None:
-        return float(rule.row @ weights) - rule.bound
+        sizes = weights if limits.short is None else np.maximum(np.concatenate([weights, -weights]), 0.0)
+        return float(rule.row @ sizes) - rule.bound
     found = turnover(weights, previous) if rule.name == "turnover" else volatility(weights, limits.factor)
     return found - rule.bound
 
@@ -112,8 +141,8 @@ def _worst(rules: list[Rule], previous: np.ndarray, limits: Limits) -> tuple[flo
     linear = [rule for rule in rules if rule.row is not None]
     named = {rule.name: rule for rule in rules if rule.row is None}
     size, padded = len(previous), -(-max(1, len(linear)) // STEP) * STEP
-    compiled = _compiled(size, padded)
-    rows, bounds = np.zeros((padded, size)), np.ones(padded)
+    compiled = _compiled(size, padded, limits.short is not None)
+    rows, bounds = np.zeros(compiled.parameters["rows"].shape), np.ones(padded)
     for at, rule in enumerate(linear):
         rows[at], bounds[at] = rule.row, rule.bound
     compiled.parameters["rows"].value, compiled.parameters["bounds"].value = rows, bounds
@@ -137,13 +166,15 @@ def _worst(rules: list[Rule], previous: np.ndarray, limits: Limits) -> tuple[flo
 
 
 @lru_cache(maxsize=64)
-def _compiled(size: int, rows: int) -> _convex.Compiled:
+def _compiled(size: int, rows: int, has_shorts: bool) -> _convex.Compiled:
     import cvxpy as cp
 
-    point = cp.Variable(size + 1)  # the weights, and what the worst rule is broken by
-    weights, broken = point[:size], point[size]
+    length = 2 * size if has_shorts else size
+    point = cp.Variable(length + 1)  # what is held, what is short, and what the worst rule is broken by
+    sizes, broken = point[:length], point[length]
+    weights = point[:size] - point[size:length] if has_shorts else sizes
     parameters: dict[str, Any] = {
-        "rows": cp.Parameter((rows, size)),
+        "rows": cp.Parameter((rows, length)),
         "bounds": cp.Parameter(rows),
         "previous": cp.Parameter(size),
         "turnover": cp.Parameter(nonneg=True),
@@ -151,7 +182,7 @@ def _compiled(size: int, rows: int) -> _convex.Compiled:
     }
     trade = weights - parameters["previous"]
     rules: dict[str, Any] = {
-        "rows": parameters["rows"] @ weights <= parameters["bounds"] + broken,
+        "rows": parameters["rows"] @ sizes <= parameters["bounds"] + broken,
         "bought": cp.sum(cp.pos(trade)) <= parameters["turnover"] + broken,
         "sold": cp.sum(cp.neg(trade)) <= parameters["turnover"] + broken,
         "volatility": cp.norm(parameters["factor"] @ weights) <= 1 + broken,

@@ -30,8 +30,9 @@ class NotSolved(RuntimeError):
 class Region:
     """Weights w with lower <= w <= upper, matrix @ w <= limits, and where given turnover and volatility.
 
-    The matrix has entries 0 or 1. Turnover is half the sum of changes from `previous`, cash included;
-    volatility is the norm of factor @ w. `anchor` is any point known to obey all of it.
+    The matrix has entries 0, 1 or -1; bounds lie on one side of 0 each. Turnover is half the sum of changes
+    from `previous`, cash included; volatility is the norm of factor @ w. `anchor` is any point known to obey
+    all of it.
     """
 
     lower: np.ndarray
@@ -88,7 +89,7 @@ def _cut_until_met(goal: _Quadratic, region: Region, cuts: list[tuple[np.ndarray
     for _ in range(MAXIMUM_CUTS):
         rows = [region.matrix, *(row[None, :] for row, _ in cuts)]
         bounds = [region.limits, *(np.array([bound]) for _, bound in cuts)]
-        weights = _under_rows(goal, region.lower, region.upper, np.vstack(rows), np.concatenate(bounds))
+        weights = _under_rows(goal, region, np.vstack(rows), np.concatenate(bounds))
         facet = _broken_facet(weights, region)
         if facet is None or any(np.array_equal(facet[0], row) for row, _ in cuts):
             return weights
@@ -147,16 +148,16 @@ def _lack(weights: np.ndarray, factor: np.ndarray, limit: float) -> float:
     return 1.0 - limit / found if found > 0 else -1.0
 
 
-def _under_rows(
-    goal: _Quadratic, lower: np.ndarray, upper: np.ndarray, rows: np.ndarray, bounds: np.ndarray
-) -> np.ndarray:
-    """Best point with lower <= w <= upper and rows @ w <= bounds."""
+def _under_rows(goal: _Quadratic, region: Region, rows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """Best point within the bounds of the region and with rows @ w <= bounds; its own rows come first."""
+    lower, upper = region.lower, region.upper
     if goal.hessian is None:
         clipped = np.clip(goal.target, lower, upper)
         if (rows @ clipped <= bounds).all():
             return clipped
-    free = (upper > lower) & ~_held_down(lower, rows, bounds)
-    weights = lower.copy()
+    at_lower, at_upper = _held(lower, upper, rows, bounds, len(region.matrix))
+    free = (upper > lower) & ~at_lower & ~at_upper
+    weights = np.where(at_upper, upper, lower)
     if not free.any():
         return weights
     hessian, target = _reduced(goal, free, weights)
@@ -168,14 +169,18 @@ def _under_rows(
     return weights
 
 
-def _held_down(lower: np.ndarray, rows: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """Mask of the weights that must stay at their lower bounds, since a group is full with these alone.
+def _held(
+    lower: np.ndarray, upper: np.ndarray, rows: np.ndarray, bounds: np.ndarray, groups: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Masks of the weights that must stay at a bound, since a limit is full at the least it can come to.
 
-    Left in, such a group makes the least-distance problem degenerate, and scipy's nnls fail.
+    Left in, such a limit makes the least-distance problem degenerate, and scipy's nnls fail. The first
+    `groups` rows may have entries of either sign; of the facets of turnover those that count buying are seen.
     """
-    groups = (rows >= 0).all(axis=1)
-    full = groups & (bounds - rows @ lower <= FULL)
-    return (rows[full] > 0).any(axis=0)
+    up, down = np.maximum(rows, 0.0), np.minimum(rows, 0.0)
+    seen = (rows >= 0).all(axis=1) | (np.arange(len(rows)) < groups)
+    full = seen & (bounds - (up @ lower + down @ upper) <= FULL)
+    return (rows[full] > 0).any(axis=0), (rows[full] < 0).any(axis=0)
 
 
 def _reduced(goal: _Quadratic, free: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
@@ -312,12 +317,13 @@ def _from_active(
 
 
 def _touched_up(weights: np.ndarray, region: Region) -> np.ndarray:
-    """Rounding taken off: groups are only ever lowered, then all is drawn towards the anchor if need be."""
+    """Rounding taken off: sizes are only ever lowered, then all is drawn towards the anchor if need be."""
     weights = np.clip(weights, region.lower, region.upper)
+    least = np.clip(0.0, region.lower, region.upper)
     for row, limit in zip(region.matrix, region.limits, strict=True):
-        excess, room = float(row @ weights) - limit, row * (weights - region.lower)
+        excess, room = float(row @ weights) - limit, np.maximum(row * (weights - least), 0.0)
         if excess > 0 and room.sum() > 0:
-            weights = weights - room * min(1.0, excess / float(room.sum()))
+            weights = weights - row * room * min(1.0, excess / float(room.sum()))
     if region.volatility is not None and volatility(weights, region.factor) > region.volatility:
         weights = _drawn(weights, region, region.volatility)
     if not np.isfinite(weights).all() or _excess(weights, region) > 1e-12:

@@ -15,6 +15,7 @@ from python_steps.names import Symbol
 PORTFOLIOS = Path(__file__).parent.parent / "flows" / "portfolios"
 MAX_BYTES = 100_000
 MAX_DEPTH = 20
+SHORT_LIMITS = ("short", "gross", "net")  # what only a policy that allows shorts may limit
 
 AssetClass = Literal["crypto", "equity", "fx"]
 Regime = Literal["risk_on", "neutral", "risk_off"]
@@ -96,8 +97,10 @@ class Limits(Strict):
     `cardinality` is how many assets may be held; `minimum_trade` the least share of value that is traded;
     `cost_aversion` weighs the cost of a trade against the distance from what is wanted; `left_out` says what
     becomes of an asset whose data are bad: it is held as it is, or sold; `regimes` is the most that all risky
-    assets together may weigh while the policy's detector says so. A policy landed before there were any of
-    them has none.
+    assets together may weigh while the policy's detector says so. Where shorts are allowed, `asset` is the
+    most of what is held and `short` of what is sold short; limits on several assets count both by their size,
+    and `gross` is the most of all (1 without it); `net` is the least and the most of longs less shorts, never
+    above 1, since nobody lends. A policy landed before there were any of them has none.
     """
 
     asset: Annotated[float, Field(gt=0, le=1)]
@@ -111,6 +114,9 @@ class Limits(Strict):
     cost_aversion: Annotated[float, Field(ge=0)] = 0.0
     left_out: Literal["previous", "zero"] = "previous"
     regimes: dict[Regime, Share] | None = None
+    short: Annotated[float, Field(gt=0, le=1)] | None = None
+    gross: Annotated[float, Field(gt=0, le=3)] | None = None
+    net: tuple[Annotated[float, Field(ge=-3, le=0)], Share] | None = None  # all cash is always allowed
 
 
 class SolverFailures(Strict):
@@ -181,7 +187,7 @@ class Policy(Strict):
     signals: Literal["all"] | tuple[str, ...]
     learners: Literal["all"] | tuple[str, ...]
     variants: bool
-    allow_shorts: Literal[False]
+    allow_shorts: bool
     detector: str
     covariance: str
     allocator: str
@@ -209,6 +215,15 @@ class Policy(Strict):
         missing = sorted(set(self.universe.asset_classes) - set(self.limits.asset_classes))
         if missing:
             raise ValueError(f"limits.asset_classes: no limit for {', '.join(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _limits_of_shorts_go_with_shorts(self) -> "Policy":
+        if self.allow_shorts and self.limits.short is None:
+            raise ValueError("limits.short: allow_shorts is true; expected the largest weight of a short")
+        for name in SHORT_LIMITS:
+            if not self.allow_shorts and getattr(self.limits, name) is not None:
+                raise ValueError(f"limits.{name}: allow_shorts is false; expected null")
         return self
 
 

@@ -187,15 +187,15 @@ def limit_of(wanted: policy.Stops, condition: str) -> float | None:
 def stopped(
     weights: np.ndarray, previous: np.ndarray, verdicts: list[Verdict], wanted: policy.Stops, limits: Limits
 ) -> np.ndarray:
-    """Risky weights after the stops. Held weights that fees left above 1 in sum are brought back to 1.
+    """Risky weights after the stops. Held weights that fees left above the most they may sum to are lowered.
 
-    `weights` and `previous` are in the order of `limits.symbols`.
+    `weights` and `previous` are in the order of `limits.symbols`. No size grows but by holding the previous.
     """
     actions = {verdict.action for verdict in verdicts}
     if "cash" in actions:
         return np.zeros(len(weights))
     if "hold" in actions:
-        weights = shed(previous, 1.0)
+        weights = shed(previous, limits.gross)
     if "defend" in actions and wanted.defensive is not None:
         weights = _sheltered(weights, wanted.defensive, limits)
     return weights / 2 if "halve" in actions else weights
@@ -204,15 +204,25 @@ def stopped(
 def _sheltered(weights: np.ndarray, defensive: policy.Defensive, limits: Limits) -> np.ndarray:
     """What of the weights is defensive, lowered to its own limit and, without exception, to all others."""
     is_kept = np.isin(np.array(limits.symbols, dtype=object), defensive.symbols)
-    kept = shed(np.where(is_kept, np.minimum(weights, limits.upper), 0.0), defensive.limit)
+    capped = np.clip(weights, limits.lower, limits.upper)
+    kept = shed(np.where(is_kept, capped, 0.0), defensive.limit)
     for group in limits.groups:
         kept[group.members] = shed(kept[group.members], group.limit)
+    if limits.net is not None:
+        low, high = limits.net
+        kept = np.where(kept > 0, _lowered(kept, kept > 0, high), _lowered(kept, kept < 0, -low))
     risk = volatility(kept, limits.factor)
     return (
         kept * (limits.volatility / risk)
         if limits.volatility is not None and risk > limits.volatility
         else kept
     )
+
+
+def _lowered(weights: np.ndarray, side: np.ndarray, most: float) -> np.ndarray:
+    """The weights, those of one side lowered to exceed the other side by no more than `most`."""
+    others = float(np.abs(weights[~side]).sum())
+    return np.where(side, shed(np.where(side, weights, 0.0), most + others), weights)
 
 
 def _action(verdict: Verdict, wanted: policy.Stops) -> str:

@@ -67,7 +67,8 @@ def weigh(
         new = strategy_weights(beside.wanted, adopted, previous, policy.weights)
         previous = np.where(is_there.any(axis=1)[:, None], new, previous)
         weights[:, :, now] = np.where(is_there, new, np.nan).T
-        views.append(_view(evidence, np.where(is_there, new * position, 0.0)))
+        exposure = np.where(is_there, new * position, 0.0)
+        views.append(_view(evidence, exposure, allow_shorts=policy.allow_shorts))
         places.append(len(found) - 1)
     tables = Tables(study, wanted, found, np.array(places, dtype=int), portfolio, run_id)
     return {
@@ -84,14 +85,17 @@ def weigh(
     }
 
 
-def _view(evidence: Evidence, exposure: Array) -> tuple[Array, Array, Array]:
-    """Rule 5 for each asset: view, standard error and shrunk view; `exposure` is weight times position."""
+def _view(evidence: Evidence, exposure: Array, *, allow_shorts: bool) -> tuple[Array, Array, Array]:
+    """Rule 5 for each asset: view, standard error and shrunk view; `exposure` is weight times position.
+
+    The error takes as much of a view below 0 as of one above it; without shorts that is as good as none.
+    """
     earned = np.where(exposure != 0, evidence.expected_return, 0.0)
     view = total(exposure * earned)[:, 0]
     draws = np.zeros(evidence.replicates.shape[1:])
     for s, replicate in enumerate(evidence.replicates):
         draws += exposure[:, s, None] * replicate
     error = draws.std(axis=1, ddof=1)
-    is_up = view > 0
-    kept = np.maximum(0.0, 1 - (error / np.where(is_up, view, 1.0)) ** 2)
-    return view, error, np.where(is_up, kept * view, 0.0)
+    is_seen = view != 0 if allow_shorts else view > 0
+    kept = np.maximum(0.0, 1 - (error / np.where(is_seen, view, 1.0)) ** 2)
+    return view, error, np.where(is_seen, kept * view, 0.0)

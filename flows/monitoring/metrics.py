@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from flows.outputs import Evidence, overall
+from flows.outputs import Evidence, both_sides, overall
 
 Kind = Literal["gauge", "counter"]
 # Values of the labels after `portfolio`, and the value; None is not written.
@@ -50,6 +50,14 @@ def _log(column: str) -> Callable[[Told], Iterable[Sample]]:
 
 def _past(column: str) -> Callable[[Told], Iterable[Sample]]:
     return lambda told: [(_number(value),) for value in told.evidence.past[column].tail(1)]
+
+
+def _side(name: str) -> Callable[[Told], Iterable[Sample]]:
+    def read(told: Told) -> Iterable[Sample]:
+        rows = told.evidence.exposures
+        yield (both_sides(dict(zip(rows.symbol, rows.weight, strict=True)))[name],)
+
+    return read
 
 
 def _stops(column: str) -> Callable[[Told], Iterable[Sample]]:
@@ -118,6 +126,18 @@ DECISION = (
         "percentunit",
         ("symbol", "asset_class"),
         read=lambda told: _columns(told.evidence.exposures, "symbol", "asset_class", "weight"),
+    ),
+    Metric(
+        "portfolio_gross_exposure_ratio",
+        "Sizes of all weights but CASH together, shorts among them.",
+        "percentunit",
+        read=_side("gross"),
+    ),
+    Metric(
+        "portfolio_net_exposure_ratio",
+        "Longs less shorts.",
+        "percentunit",
+        read=_side("net"),
     ),
     Metric(
         "portfolio_turnover_ratio",

@@ -14,6 +14,7 @@ with
             as position,
             returns.unit_return,
             returns.cost_rate,
+            returns.borrow_cost,
             greatest(returns.known_at, forecasts.known_at) as known_at
         from {{ ref("forecasts") }} as forecasts
         inner join
@@ -40,8 +41,10 @@ select
     unit_return,
     position * unit_return as gross_return,
     abs(position - coalesce(lag(position) over by_decision, 0)) as turnover,
-    position * unit_return
-    - abs(position - coalesce(lag(position) over by_decision, 0)) * cost_rate as net_return,
+    position * unit_return - (
+        abs(position - coalesce(lag(position) over by_decision, 0)) * cost_rate
+        + greatest(- position, 0) * borrow_cost
+    ) as net_return,
     position <> 0 and sign(position) <> sign(coalesce(lag(position) over by_decision, 0)) as is_trade,
     known_at
 from held

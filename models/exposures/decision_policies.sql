@@ -14,6 +14,7 @@ select
     (told.policy -> 'stops')::varchar as stops_json,
     (told.policy ->> 'assets_under_management')::double as assets_under_management,
     coalesce((told.policy ->> 'cash_yield')::double, 0) as cash_yield,
+    (told.policy ->> 'allow_shorts')::boolean as allow_shorts,
     logs.known_at
 from {{ ref("allocation_log") }} as logs
 inner join {{ source("raw", "runs") }} as runs on runs.run_id = logs.run_id

@@ -1,6 +1,7 @@
 -- What each portfolio paid at a decision, of which kind, as a share of its value at the one before: one row
 -- per portfolio, decision_at and kind. The kinds add up to the cost of portfolio_returns. An asset that
--- ended is turned to cash at its last close for fee and slippage, and moves no price.
+-- ended is turned to cash at its last close for fee and slippage, and moves no price. Of the kind borrow are
+-- there only rows where shorts are allowed.
 with
     rates as (
         select
@@ -15,12 +16,37 @@ with
     ),
     paid as (
         select
-            portfolio, booked_at as decision_at, symbol, decision_at as ordered_at, charged, impact, known_at
+            portfolio,
+            booked_at as decision_at,
+            symbol,
+            decision_at as ordered_at,
+            charged,
+            impact,
+            0 as borrow,
+            known_at
         from {{ ref("order_bookings") }}
         union all
         select
-            portfolio, decision_at, symbol, decision_at as ordered_at, cost as charged, 0 as impact, known_at
+            portfolio,
+            decision_at,
+            symbol,
+            decision_at as ordered_at,
+            cost as charged,
+            0 as impact,
+            0 as borrow,
+            known_at
         from {{ ref("closing_sales") }}
+        union all
+        select
+            portfolio,
+            decision_at,
+            symbol,
+            decision_at as ordered_at,
+            0 as charged,
+            0 as impact,
+            cost as borrow,
+            known_at
+        from {{ ref("borrow_charges") }}
     ),
     summed as (
         select
@@ -31,6 +57,7 @@ with
                 paid.charged * (1 - coalesce(rates.share_of_fee, 0)) order by paid.symbol, paid.ordered_at
             ) as slippage,
             sum(paid.impact order by paid.symbol, paid.ordered_at) as impact,
+            sum(paid.borrow order by paid.symbol, paid.ordered_at) as borrow,
             paid.known_at
         from paid
         inner join
@@ -51,14 +78,30 @@ select
     kinds.kind,
     coalesce(
         case
-            kinds.kind when 'fee' then summed.fee when 'slippage' then summed.slippage else summed.impact
+            kinds.kind
+            when 'fee'
+            then summed.fee
+            when 'slippage'
+            then summed.slippage
+            when 'impact'
+            then summed.impact
+            else summed.borrow
         end,
         0
     )
     / valued.nav_before as cost,
     valued.known_at
 from valued
-cross join (values ('fee'), ('slippage'), ('impact')) as kinds(kind)
+inner join
+    {{ ref("decision_policies") }} as policies
+    on policies.portfolio = valued.portfolio
+    and policies.decision_at = valued.decision_at
+inner join
+    (values ('fee', false), ('slippage', false), ('impact', false), ('borrow', true)) as kinds(
+        kind, is_of_shorts
+    )
+    on policies.allow_shorts
+    or not kinds.is_of_shorts
 left join
     summed
     on summed.portfolio = valued.portfolio

@@ -1,6 +1,8 @@
 -- What each portfolio earned from decision to decision, computed again from published units, marks and fills:
 -- one row per portfolio and decision_at. Units before times the change of mark, plus what orders booked and
--- what actions told late brought and cash earned, less cost.
+-- what actions told late brought and cash earned, less cost, of which what was borrowed is a part. The
+-- proceeds
+-- of short sales are with the lender, and earn nothing.
 with
     held as (
         select
@@ -44,11 +46,22 @@ with
         from {{ ref("closing_sales") }}
         group by portfolio, decision_at
     ),
+    borrowed as (
+        select portfolio, decision_at, 0.0::double as gross, sum(cost order by symbol) as cost
+        from {{ ref("borrow_charges") }}
+        group by portfolio, decision_at
+    ),
+    short as (
+        select portfolio, decision_at, sum(held_units * mark_index order by symbol) as value
+        from {{ ref("target_exposures") }}
+        where symbol <> 'CASH' and held_units < 0
+        group by portfolio, decision_at
+    ),
     earned as (
         select
             decisions.portfolio,
             decisions.decision_at,
-            cash.held_units
+            (cash.held_units + coalesce(short.value, 0))
             * policies.cash_yield
             * date_diff('microsecond', earlier.decision_at, decisions.decision_at)
             / (365 * 86400e6) as gross
@@ -66,6 +79,7 @@ with
             {{ ref("decision_policies") }} as policies
             on policies.portfolio = decisions.portfolio
             and policies.decision_at = decisions.decision_at
+        left join short on short.portfolio = earlier.portfolio and short.decision_at = earlier.decision_at
     ),
     flows as (
         select
@@ -75,7 +89,7 @@ with
             + coalesce(booked.gross, 0)
             + coalesce(late.gross, 0)
             + coalesce(earned.gross, 0) as gross,
-            coalesce(booked.cost, 0) + coalesce(closed.cost, 0) as cost
+            coalesce(booked.cost, 0) + coalesce(closed.cost, 0) + coalesce(borrowed.cost, 0) as cost
         from {{ ref("decisions") }} as decisions
         left join held on held.portfolio = decisions.portfolio and held.decision_at = decisions.decision_at
         left join
@@ -85,6 +99,10 @@ with
             earned on earned.portfolio = decisions.portfolio and earned.decision_at = decisions.decision_at
         left join
             closed on closed.portfolio = decisions.portfolio and closed.decision_at = decisions.decision_at
+        left join
+            borrowed
+            on borrowed.portfolio = decisions.portfolio
+            and borrowed.decision_at = decisions.decision_at
     ),
     valued as (
         select

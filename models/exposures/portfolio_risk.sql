@@ -3,7 +3,8 @@
 -- 252 decisions. Losses are positive shares of value. Historical: the smallest loss l with F(l) >= 95 %,
 -- and the mean beyond it with that atom split (Rockafellar and Uryasev 2000). Cornish-Fisher (Maillard
 -- 2012): the Gaussian figures with skewness and kurtosis of the replays, where the expansion rises with its
--- quantile.
+-- quantile. What is short counts by its size in effective_assets and coverage, and by the opposite of its
+-- returns in mean_correlation.
 {% set z = -1.6448536269514722 %}
 {% set density = 0.10313564037537141 %}  {# of the normal at z #}
 {% set skewed, peaked, squared = z * z - 1, z * z * z - 3 * z, 2 * z * z * z - 5 * z %}
@@ -56,10 +57,10 @@ with
         select
             held.portfolio,
             held.decision_at,
-            sum({{ exact("held.weight") }}) / 1e12 as invested,
+            sum({{ exact("abs(held.weight)") }}) / 1e12 as invested,
             sum({{ exact("held.weight", 2500) }}::hugeint * {{ exact("held.weight", 2500) }})::double
             / 1e24 as squares,
-            sum({{ exact("held.weight * statistics.volatility") }}) / 1e12 as volatilities,
+            sum({{ exact("abs(held.weight) * statistics.volatility") }}) / 1e12 as volatilities,
             sum(
                 {{ exact("held.weight * statistics.volatility", 2500) }}::hugeint
                 * {{ exact("held.weight * statistics.volatility", 2500) }}

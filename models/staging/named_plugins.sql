@@ -1,5 +1,7 @@
 -- What the policies in force name, to be traded: one row per kind and name. The name all stands for each
--- there is, and a row of the kind variant for all variants of what is named.
+-- there is; a row of the kind variant for all variants of what is named, and one of the kind both for all
+-- that
+-- is named with shorts.
 with
     wanted as (select policy_json::json as policy from {{ ref("portfolios") }}),
     said as (
@@ -17,3 +19,7 @@ union all
 select distinct 'variant' as kind, 'all' as name
 from wanted
 where (policy ->> 'variants')::boolean
+union all
+select distinct 'both' as kind, 'all' as name
+from wanted
+where (policy ->> 'allow_shorts')::boolean

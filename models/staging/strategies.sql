@@ -1,5 +1,6 @@
 -- What is tested: one row per strategy, of those that a policy in force names. Each signal is one by itself
--- unless the seed says how to trade it, and each variant is one beside that of which it is a variant.
+-- unless the seed says how to trade it, and each variant is one beside that of which it is a variant. Where a
+-- policy allows shorts, each that is only ever long has a twin that holds what it says below zero, too.
 with
     laid_out as (
         select
@@ -15,26 +16,37 @@ with
         select * exclude (parameters), null as variant, null as label, null as parameters
         from {{ ref("declared_strategies") }}
         where strategy not in (select strategy from {{ ref("strategy_configurations") }} where variant = '')
+    ),
+    turned as (
+        select *, '' as twin
+        from laid_out
+        union all
+        select * replace ('both' as direction), '__both' as twin
+        from laid_out
+        where
+            kind <> 'constant'
+            and direction = 'long'
+            and 'both' in (select kind from {{ ref("named_plugins") }})
     )
 select
-    strategy || coalesce('__' || variant, '') as strategy,
+    strategy || coalesce('__' || variant, '') || twin as strategy,
     kind,
     source,
     case when kind = 'learner' then source || coalesce('__' || label, '') end as learner,
     plan,
     family,
     direction,
-    case when variant is not null then strategy end as variant_of,
+    case when variant is not null then strategy || twin end as variant_of,
     parameters,
     caution
-from laid_out
+from turned
 where
     kind = 'constant'
     or (
         exists (
             select 1
             from {{ ref("named_plugins") }} as named
-            where named.kind = laid_out.kind and named.name in (laid_out.source, 'all')
+            where named.kind = turned.kind and named.name in (turned.source, 'all')
         )
         and (variant is null or 'variant' in (select kind from {{ ref("named_plugins") }}))
     )

@@ -7,6 +7,7 @@ with
             coalesce(lag(positions.position) over by_fill, 0) as previous_position,
             returns.unit_return,
             returns.cost_rate,
+            returns.borrow_cost,
             returns.is_closing,
             returns.known_at as return_known_at
         from {{ ref("order_returns") }} as returns
@@ -26,7 +27,8 @@ with
             *,
             abs(position - previous_position) + case when is_closing then abs(position) else 0 end as turnover
         from filled
-    )
+    ),
+    charged as (select *, turnover * cost_rate + greatest(- position, 0) * borrow_cost as cost from turned)
 select
     clock,
     delay,
@@ -38,8 +40,8 @@ select
     unit_return,
     position * unit_return as gross_return,
     turnover,
-    turnover * cost_rate as cost,
-    position * unit_return - turnover * cost_rate as net_return,
+    cost,
+    position * unit_return - cost as net_return,
     position <> 0 and sign(position) <> sign(previous_position) as is_trade,
     return_known_at as known_at
-from turned
+from charged

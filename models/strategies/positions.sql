@@ -1,5 +1,5 @@
 -- What each strategy holds: one row per clock, strategy, symbol and decision_at, zero where it says nothing.
--- A strategy whose direction is long holds nothing where it scores below zero.
+-- A strategy whose direction is long holds nothing where it scores below zero; one of both is short there.
 select
     bars.clock,
     strategies.strategy,

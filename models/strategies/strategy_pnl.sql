@@ -1,6 +1,7 @@
 -- Profit of each strategy on each asset, fill to fill: one row per clock, strategy, symbol and decision_at,
 -- once its order is settled and, where it was filled, its exit is known; and one more, `corrected`, for each
--- time that it turns out to have been another. The notional is 1 again at each fill.
+-- time that it turns out to have been another. The notional is 1 again at each fill. A short pays for what it
+-- borrowed until its exit.
 with
     filled as (
         select
@@ -17,6 +18,7 @@ with
             returns.exit_price,
             returns.unit_return,
             returns.cost_rate,
+            returns.borrow_cost,
             case when returns.is_closing then abs(positions.position) else 0 end as closing_turnover,
             returns.known_at
         from {{ ref("order_returns") }} as returns
@@ -30,7 +32,9 @@ with
                 partition by positions.clock, positions.strategy, positions.symbol
                 order by positions.decision_at
             )
-    )
+    ),
+    turned as (select *, abs(position - previous_position) + closing_turnover as turnover from filled),
+    charged as (select *, turnover * cost_rate + greatest(- position, 0) * borrow_cost as cost from turned)
 select
     clock,
     strategy,
@@ -44,13 +48,13 @@ select
     exit_price,
     unit_return,
     position * unit_return as gross_return,
-    abs(position - previous_position) + closing_turnover as turnover,
-    (abs(position - previous_position) + closing_turnover) * cost_rate as cost,
-    position * unit_return - (abs(position - previous_position) + closing_turnover) * cost_rate as net_return,
+    turnover,
+    cost,
+    position * unit_return - cost as net_return,
     position <> 0 and sign(position) <> sign(previous_position) as is_trade,
     'filled' as status,
     known_at
-from filled
+from charged
 union all by name
 select
     positions.clock,

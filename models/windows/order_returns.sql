@@ -2,6 +2,7 @@
 -- symbol and decision_at of a filled order, once the exit is known. Where a feed is not adjusted, both prices
 -- are the first prints, which were paid; else those of the vintage in which the exit first appeared, so that
 -- no back-adjusted level is compared across vintages. Splits and dividends between are those known by then.
+-- borrow_cost is what a unit short cost to borrow from fill to exit.
 with
     trips as (
         select
@@ -23,6 +24,9 @@ with
             case when exits.is_closing then exit.fx_rate else exit.fill_fx_rate end as exit_fx_rate,
             exit.is_notional,
             fills.cost_rate,
+            costs.borrow_rate
+            * date_diff('microsecond', fills.fill_at, exits.exit_at)
+            / (365 * 86400e6) as borrow_cost,
             exits.is_closing,
             greatest(fills.known_at, exits.known_at) as known_at
         from {{ ref("order_exits") }} as exits
@@ -32,6 +36,11 @@ with
             and fills.symbol = exits.symbol
             and fills.decision_at = exits.decision_at
         inner join {{ ref("assets") }} as assets on assets.symbol = exits.symbol
+        inner join {{ ref("clocks") }} as clocks on clocks.clock = exits.clock
+        inner join
+            {{ ref("costs") }} as costs
+            on costs.cost_schedule = clocks.cost_schedule
+            and costs.asset_class = assets.asset_class
         inner join
             {{ ref("vintage_prices") }} as entry
             on entry.symbol = exits.symbol
@@ -82,6 +91,7 @@ select
             - 1
     end as unit_return,
     told.cost_rate,
+    told.borrow_cost,
     told.is_closing,
     greatest(told.known_at, bought.known_at, sold.known_at) as known_at
 from told {{ actions_between("told", "vintage", "fill_session", "exit_session") }}

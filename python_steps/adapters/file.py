@@ -171,16 +171,20 @@ def parse_actions(payload: Payload) -> Parsed:
     return Parsed(rows, _ignored(table, places))
 
 
-def parse_holdings(payload: Payload) -> dict[str, float]:
+def parse_holdings(payload: Payload, *, allow_shorts: bool = False) -> dict[str, float]:
     """Weights by symbol. Raises InputError with file, row and column: as `parse_assets`, a weight that is
-    negative or not finite, and weights above 1 in all.
+    negative (with shorts: below -1) or not finite, and weights above 1 in all.
     """
+    least = -1 if allow_shorts else 0
     table = _read(payload)
     places = _places(payload.name, table, HOLDINGS)
     con = warehouse.connect(":memory:")
     rows = _by_symbol(payload.name, con, table, places, HOLDINGS, "weight")
     _refuse_first(
-        payload.name, con, "not isfinite(weight) or weight < 0", "column 'weight'; expected 0 or more"
+        payload.name,
+        con,
+        f"not isfinite(weight) or weight < {least}",
+        f"column 'weight'; expected {least} or more",
     )
     weights = dict(zip(rows["symbol"].to_pylist(), rows["weight"].to_pylist(), strict=True))
     if sum(weights.values()) > 1 + 1e-9:

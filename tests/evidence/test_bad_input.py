@@ -94,7 +94,8 @@ REFUSALS = {
     "a portfolio that nobody wrote": (
         {},
         ["--portfolio", "nobody"],
-        "portfolio 'nobody' is unknown; expected one of global, production, research, or a .yml file",
+        "portfolio 'nobody' is unknown; expected one of global, long_short, production, research, or a .yml"
+        " file",
     ),
     "a policy file that is not there": (
         {},

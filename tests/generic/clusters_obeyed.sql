@@ -1,6 +1,7 @@
-{# What moves together weighs no more together than the policy of the decision lets it, save where the log says it
-   was forced, or where a stop condition holds what is above it. Correlations are made again here, of returns over
-   three decisions; two assets of which only one that is not held makes a cluster are not seen. #}
+{# What moves together weighs no more together than the policy of the decision lets it, shorts by their size, save
+   where the log says it was forced, or where a stop condition holds what is above it. Correlations are made again
+   here, of returns over three decisions; two assets of which only one that is not held makes a cluster are not
+   seen. #}
 {% test clusters_obeyed(model) %}
     with recursive
         returns as (
@@ -30,7 +31,7 @@
                 model.portfolio,
                 model.decision_at,
                 model.symbol,
-                model.weight,
+                abs(model.weight) as weight,
                 policies.clock,
                 numbers.number,
                 (policies.limits_json::json -> 'cluster' ->> 'correlation')::double as correlation,
@@ -56,8 +57,9 @@
                 ) as stops
                 on stops.portfolio = model.portfolio
                 and stops.decision_at = model.decision_at
-            where model.weight > 0 and model.symbol <> 'CASH'
-            qualify sum(model.weight) over (partition by model.portfolio, model.decision_at) > cluster_limit
+            where model.weight <> 0 and model.symbol <> 'CASH'
+            qualify
+                sum(abs(model.weight)) over (partition by model.portfolio, model.decision_at) > cluster_limit
         ),
         -- Distances from the mean, of length one: the product of two is their correlation.
         seen as (

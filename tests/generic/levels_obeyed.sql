@@ -1,6 +1,6 @@
 {# Weights are what the level of the decision allows: at 3 nothing but cash; at 2 nothing but defensive assets,
    together within their own limit and, without exception, each within its own and its class's; where a stop
-   halves, no more than half of what was allowed or held. #}
+   halves, no more than half of what was allowed or held. What is short counts by its size. #}
 {% test levels_obeyed(model) %}
     with
         actions as (
@@ -13,10 +13,12 @@
                 model.portfolio,
                 model.decision_at,
                 model.symbol,
-                model.weight,
+                abs(model.weight) as weight,
                 assets.asset_class,
                 logs.level,
-                (policies.limits_json::json ->> 'asset')::double as asset_limit,
+                (
+                    policies.limits_json::json ->> case when model.weight < 0 then 'short' else 'asset' end
+                )::double as asset_limit,
                 (policies.limits_json::json -> 'asset_classes' ->> assets.asset_class)::double as class_limit,
                 list_contains(
                     coalesce((policies.stops_json::json -> 'defensive' -> 'symbols')::varchar[], []),
@@ -24,7 +26,7 @@
                 ) as is_defensive,
                 coalesce((policies.stops_json::json -> 'defensive' ->> 'limit')::double, 0) as kept_limit,
                 actions.is_halved,
-                greatest(projected.weight_after, model.previous_weight) / 2 as half
+                greatest(abs(projected.weight_after), abs(model.previous_weight)) / 2 as half
             from {{ model }} as model
             inner join {{ ref("assets") }} as assets on assets.symbol = model.symbol
             inner join

@@ -45,13 +45,13 @@
         )
         or (
             trade between 1e-9 and (allowed ->> 'minimum_trade')::double - 1e-9
-            and weight > 0
+            and weight <> 0
             and not contains(conflicts, '"minimum trade"')
         )
     union all
     select portfolio, decision_at, 'cardinality' as limited, count(*) as value
     from trades
-    where weight > 0 and not contains(conflicts, '"cardinality"')
+    where weight <> 0 and not contains(conflicts, '"cardinality"')
     group by portfolio, decision_at, allowed
     having count(*) > (allowed ->> 'cardinality')::bigint
     union all

@@ -68,7 +68,7 @@ def test_policy_show_prints_the_merged_policy():
     [
         (
             ["policy", "show", "nobody"],
-            "error: portfolio 'nobody' is unknown; expected one of global, production",
+            "error: portfolio 'nobody' is unknown; expected one of global, long_short, production",
         ),
         (["rebalance", "--as-of", "yesterday"], "error: --as-of: 'yesterday' is not an instant; expected"),
         (["rebalance", "--lock-wait", "-1"], "error: --lock-wait: "),

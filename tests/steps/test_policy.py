@@ -71,7 +71,7 @@ def test_a_circle_of_parents_is_shown(tmp_path):
 
 
 def test_an_unknown_portfolio_is_answered_with_those_there_are():
-    with pytest.raises(PolicyError, match="'nobody' is unknown; expected one of global, production"):
+    with pytest.raises(PolicyError, match="'nobody' is unknown; expected one of global, long_short"):
         policy.load("nobody")
 
 

@@ -1,6 +1,7 @@
 """Random problems, good and bad, for every allocator: every limit kept, or a fallback that says why."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from python_steps.least_distance import turnover, volatility
 from python_steps.projection import project
 from tests.steps.test_allocate_exposures import with_policy
 
-PROBLEMS = 100  # for each allocator, so 1,100
+PROBLEMS = 100  # for each allocator, so 1,100, and as many with shorts
 KEPT = 1e-8
 ALLOCATORS = plugins.discover("python_steps.allocators")
 ESTIMATORS = plugins.discover("python_steps.covariances")
@@ -78,15 +79,43 @@ def policy_of(rng, allocator):
     )
 
 
+def with_shorts(rng, situation, policy):
+    """The same problem, where some of what is held is short, half of the views expect a fall, and it may."""
+    turned = rng.choice([-1.0, 1.0], len(situation.symbols))
+    short = float(rng.choice([0.03, 0.2, 1.0]))
+    limits = policy.limits.model_copy(
+        update={
+            "short": short,
+            "gross": rng.choice([None, 0.8, 1.6]),
+            "net": [None, (-0.1, 0.2), (0.0, 0.0), (-1.0, 1.0)][int(rng.integers(0, 4))],
+        }
+    )
+    return (
+        replace(
+            situation,
+            view=situation.view * turned,
+            shrunk=situation.shrunk * turned,
+            previous=situation.previous * rng.choice([-1.0, 1.0], len(turned)),
+            allows_shorts=True,
+        ),
+        policy.model_copy(update={"allow_shorts": True, "limits": limits}),
+    )
+
+
 def broken(weights, situation, limits, forced):
     """Names of limits that weights break and nobody said were forced."""
     found = []
     for at, symbol in enumerate(situation.symbols):
         if weights[at] > limits.upper[at] + KEPT:
             found.append(f"asset {symbol}")
+        if weights[at] < limits.lower[at] - KEPT:
+            found.append(f"short {symbol}")
         if abs(weights[at] - situation.previous[at]) > limits.change + KEPT:
             found.append(f"change {symbol}")
-    found += [group.name for group in limits.groups if weights[group.members].sum() > group.limit + KEPT]
+    sizes = np.abs(weights)
+    found += [group.name for group in limits.groups if sizes[group.members].sum() > group.limit + KEPT]
+    if limits.net is not None and not limits.net[0] - KEPT <= weights.sum() <= limits.net[1] + KEPT:
+        found.append("net")
     if limits.turnover is not None and turnover(weights, situation.previous) > limits.turnover + KEPT:
         found.append("turnover")
     if limits.volatility is not None and volatility(weights, limits.factor) > limits.volatility + KEPT:
@@ -94,10 +123,12 @@ def broken(weights, situation, limits, forced):
     return [name for name in found if name not in forced]
 
 
-def decide(seed, allocator) -> tuple[Answer, list[str], np.ndarray]:
+def decide(seed, allocator, *, allow_shorts=False) -> tuple[Answer, list[str], np.ndarray]:
     rng = np.random.default_rng(seed)
     size = int(rng.choice([0, 1, 1, 2, 5, 12, 25], p=[0.02, 0.08, 0.05, 0.15, 0.3, 0.3, 0.1]))
     now, policy = situation_of(rng, size), policy_of(rng, allocator)
+    if allow_shorts:
+        now, policy = with_shorts(np.random.default_rng(seed + 1_000_000), now, policy)
     returns = returns_of(rng, size, is_huge=seed % 20 == 0)
     risk = risk_of(returns, ESTIMATORS[policy.covariance].estimate, now)
     seen = returns, risk.covariance, risk.measured
@@ -124,3 +155,20 @@ def test_random_problems_end_in_weights_that_keep_every_limit_or_in_a_reason(all
         statuses[said.status] += 1
     assert statuses["solved"] >= 0.5 * PROBLEMS
     assert min(statuses["fallback"], statuses["no_data"], statuses["no_view"]) > 0
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")
+@pytest.mark.parametrize("allocator", ALLOCATORS)
+def test_random_problems_with_shorts_keep_every_limit_too(allocator):
+    first = list(ALLOCATORS).index(allocator) * PROBLEMS
+    statuses, shorts = Counter(), 0
+    for seed in range(first, first + PROBLEMS):
+        said, broke, weights = decide(seed, allocator, allow_shorts=True)
+        assert np.isfinite(weights).all(), seed
+        assert not broke, (seed, broke)
+        assert said.reason, seed
+        assert (said.status == "fallback") == (said.fallback_mode is not None), seed
+        statuses[said.status] += 1
+        shorts += int((said.raw < 0).any())
+    assert statuses["solved"] >= 0.4 * PROBLEMS
+    assert shorts >= 0.3 * PROBLEMS

@@ -149,6 +149,21 @@ def test_a_policy_takes_of_the_strategies_those_it_names_itself(con, compiled):
     assert set(pipeline.chosen(found, wide)["variant_of"].dropna()) == {"ridge"}
 
 
+def test_where_a_policy_allows_shorts_each_strategy_has_a_twin_that_only_it_takes(con, compiled):
+    shorts = {**EVERYTHING, "allow_shorts": True}
+    found, plain = strategies(con, compiled, shorts).reset_index(), strategies(con, compiled, EVERYTHING)
+    twins = found[found["direction"] == "both"]
+    assert set(found["strategy"]) - set(twins["strategy"]) == set(plain.index)
+    long = plain[plain["kind"] != "constant"].index
+    assert set(twins["strategy"]) == {f"{name}__both" for name in long}
+    assert set(twins["variant_of"].dropna()) == {f"{name}__both" for name in plain["variant_of"].dropna()}
+    _, base = policy.load("global")
+    wide = base.model_copy(update={"learners": "all", "variants": True})
+    assert set(pipeline.chosen(found, wide)["strategy"]) == set(plain.index)
+    both = wide.model_copy(update={"allow_shorts": True})
+    assert set(pipeline.chosen(found, both)["strategy"]) == {*twins["strategy"], "always_long"}
+
+
 @pytest.mark.parametrize(
     ("names", "message"),
     [

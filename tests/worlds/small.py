@@ -11,7 +11,7 @@ really held, told while a split is not; and positions held through all of it.
 
 import datetime as dt
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -45,6 +45,12 @@ gates: {minimum_trades: 5, maximum_drawdown: 0.6, minimum_dsr: 0.001}
 limits: {regimes: {risk_on: 0.3}}
 stops: {correlation_surge: 0.99, divergence: 6.0}
 """
+# The same world, for a portfolio that may sell short.
+SHORTS = POLICY.replace(
+    "limits: {regimes: {risk_on: 0.3}}",
+    "allow_shorts: true\ncash_yield: 0.02\n"
+    "limits: {regimes: {risk_on: 0.6}, short: 0.15, gross: 0.9, net: [-0.25, 0.4]}",
+)
 WALL_CLOCK = dt.datetime(2026, 1, 1)
 
 # When each landing and its run ended. The last is one day after the one before.
@@ -83,6 +89,7 @@ ACTIONS = (
 # What is really held at a decision between the ex-date of the last split and its telling.
 HELD_AT = dt.datetime(2017, 10, 11, 14)
 HELD = {"AAA": 0.12, "KKK-USD": 0.05, "CASH": 0.83}
+HELD_SHORT = {"AAA": -0.12, "KKK-USD": 0.05, "CASH": 1.07}
 HOLE = ("KKK-USD", dt.date(2017, 2, 6), dt.date(2017, 2, 8))
 LISTED_LATE = "MMM-USD"
 # A close told at a fraction, and when the feed corrects it; a fall to a fraction that stays.
@@ -194,13 +201,13 @@ class Grown:
     added: list[int]
 
 
-def build(folder: Path, also: Collection[str] = ()) -> World:
+def build(folder: Path, also: Collection[str] = (), wants: str = POLICY) -> World:
     """Tell the story in four landings. Nothing is derived yet, and dbt is not asked yet.
 
-    The signals of `also` trade too.
+    The signals of `also` trade too. `wants` is the policy, less the signals.
     """
     traded = f"signals: [{', '.join(dict.fromkeys((*TRADED, *also)))}]\n"
-    (folder / f"{PORTFOLIO}.yml").write_text(POLICY + traded, "utf-8")
+    (folder / f"{PORTFOLIO}.yml").write_text(wants + traded, "utf-8")
     file = folder / "told" / PUBLISHED
     file.parent.mkdir(parents=True)
     for number, as_of in enumerate(RUNS):
@@ -232,7 +239,7 @@ def _land(folder: Path, file: Path, number: int, as_of: dt.datetime) -> None:
         )
         since = RUNS[number - 1] if number else dt.datetime.min
         if since < HELD_AT <= as_of:
-            warehouse.write(con, "raw.holdings", _held(name))
+            warehouse.write(con, "raw.holdings", _held(name, HELD_SHORT if policy.allow_shorts else HELD))
         for instant in sorted({as_of, *(cut for cut in CUTS.values() if since < cut <= as_of)}):
             rebalance.begin(
                 con,
@@ -247,9 +254,9 @@ def _land(folder: Path, file: Path, number: int, as_of: dt.datetime) -> None:
         con.close()
 
 
-def _held(portfolio: str) -> pd.DataFrame:
+def _held(portfolio: str, weights: Mapping[str, float]) -> pd.DataFrame:
     """What an operator says is held."""
-    rows = pd.DataFrame(HELD.items(), columns=["symbol", "weight"])
+    rows = pd.DataFrame(weights.items(), columns=["symbol", "weight"])
     rows.insert(0, "decision_at", pd.Timestamp(HELD_AT))
     rows.insert(0, "portfolio", portfolio)
     return rows.assign(run_id="told")

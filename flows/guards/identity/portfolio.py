@@ -38,6 +38,7 @@ class Known:
 
     asset: Asset
     cost_rate: float
+    borrow_rate: float
     impact: list[float]
     mark: list[float]
     status: list[str]
@@ -177,6 +178,7 @@ def _known(made: Recomputed, clock: Clock, impacts: pd.DataFrame) -> dict[str, K
         found[symbol] = Known(
             made.world.assets[symbol],
             made.world.cost_rate(clock, symbol),
+            made.world.borrow_rate(clock, symbol),
             impact.tolist(),
             mark.tolist(),
             status.tolist(),
@@ -205,13 +207,21 @@ def _walk(made: Recomputed, portfolio: Portfolio, exposures: pd.DataFrame, impac
     for decision in sorted(wanted):
         if not walk.decisions:
             began = last = int(clock.instants[decision].astype(np.int64))
-        gross, cost = _settle(walk, portfolio, clock, symbols, holdings, decision)
         instant = int(clock.instants[decision].astype(np.int64))
+        years = (instant - last) / YEAR
+        owed = sum(min(held.units, 0.0) * held.mark for held in holdings.values() if held.units)
+        borrowed = sum(
+            -min(held.units, 0.0) * held.mark * symbols[symbol].borrow_rate * years
+            for symbol, held in holdings.items()
+            if held.units
+        )
+        gross, cost = _settle(walk, portfolio, clock, symbols, holdings, decision)
+        cost += borrowed
         gross += sum(
             _late_gain(symbols[symbol], holdings[symbol], decision, last, instant, began)
             for symbol in sorted(holdings)
         )
-        gross += cash * portfolio.cash_yield * (instant - last) / YEAR
+        gross += (cash + owed) * portfolio.cash_yield * years
         last = instant
         before, value = value, value + gross - cost
         highest = max(highest, value)

@@ -11,6 +11,7 @@ from flows.guards.identity.prints import Priced
 from flows.guards.identity.raw_world import NEVER, Clock, microseconds
 from flows.guards.identity.recomputed import Recomputed
 
+YEAR = np.timedelta64(365, "D")
 STALE = np.timedelta64(10, "D")  # twice what the contract allows, so that another limit is no finding
 
 ORDER = ("clock", "symbol", "decision_at")
@@ -38,7 +39,7 @@ def of_orders(made: Recomputed) -> Iterator[Claim]:
     for (name, symbol), orders in made.orders.items():
         clock, one = made.world.clocks[name], made.priced[symbol]
         fills.append(_fills(made, clock, one, orders))
-        returns.append(_returns(clock, one, orders, made.trips[name, symbol]))
+        returns.append(_returns(made, clock, one, orders, made.trips[name, symbol]))
     columns = (
         Column("status", "optimistic_fill"),
         Column("fill_session", "optimistic_fill", earlier="early_fill"),
@@ -49,7 +50,12 @@ def of_orders(made: Recomputed) -> Iterator[Claim]:
     )
     yield Claim("main.order_fills", ORDER, pd.concat(fills), columns, "optimistic_fill", "early_profit")
     yield Claim(
-        "main.order_returns", ORDER, pd.concat(returns), (*TRIP, KNOWN), "survivorship", "early_profit"
+        "main.order_returns",
+        ORDER,
+        pd.concat(returns),
+        (*TRIP, Column("borrow_cost", "untrue_profit"), KNOWN),
+        "survivorship",
+        "early_profit",
     )
     corrections = [
         _corrections(made.world.clocks[name], symbol, orders, made.trips[name, symbol])
@@ -94,7 +100,7 @@ def _fills(made: Recomputed, clock: Clock, one: Priced, orders: Orders) -> pd.Da
     return frame[orders.status != ""]
 
 
-def _returns(clock: Clock, one: Priced, orders: Orders, trips: Trips) -> pd.DataFrame:
+def _returns(made: Recomputed, clock: Clock, one: Priced, orders: Orders, trips: Trips) -> pd.DataFrame:
     """Trips, and the returns that errors would give: that before the fill, that from the decision's close."""
     order = trips.order
     stood = one.timely[orders.stands_on[order]]
@@ -121,6 +127,8 @@ def _returns(clock: Clock, one: Priced, orders: Orders, trips: Trips) -> pd.Data
             "unit_return@early_fill": np.append(np.nan, trips.unit_return)[: len(order)],
             "unit_return@early_fill@close": exit_base / one.own("close", stood) - 1,
             "unit_return@early_fill@signal": signal - 1,
+            "borrow_cost": made.world.borrow_rate(clock, one.prints.symbol)
+            * ((trips.exit_at - orders.fill_at[order]) / YEAR),
             "known_at": trips.known,
             "is_closing": trips.is_closing,
         }
@@ -169,13 +177,16 @@ def of_positions(made: Recomputed, positions: pd.DataFrame) -> Iterator[Claim]:
 
 
 def _profit(made: Recomputed, positions: pd.DataFrame) -> Claim:
-    """Position times the return of a unit from each fill to the next, less the cost of the change."""
+    """Position times the return of a unit from each fill to the next, less the cost of the change.
+
+    A short also pays for what it borrowed until then.
+    """
     parts = []
     for (name, symbol), rows in positions.groupby(["clock", "symbol"], sort=False):
         if (name, symbol) not in made.orders:
             continue
         clock, orders = made.world.clocks[name], made.orders[name, symbol]
-        trips = _returns(clock, made.priced[symbol], orders, made.trips[name, symbol])
+        trips = _returns(made, clock, made.priced[symbol], orders, made.trips[name, symbol])
         rate = made.world.cost_rate(clock, symbol)
         strategies, row = np.unique(rows["strategy"].to_numpy(dtype=str), return_inverse=True)
         held = np.full((len(strategies), len(clock.instants)), np.nan)
@@ -208,14 +219,17 @@ def _earned(
     turnover = np.abs(np.diff(position, axis=1, prepend=0.0))
     turnover = turnover + np.abs(position) * trips["is_closing"].to_numpy()
     following = np.append(position[:, 1:], np.full((len(strategies), 1), np.nan), axis=1)
-    frame = pd.concat([trips.drop(columns="is_closing")] * len(strategies), ignore_index=True)
+    frame = pd.concat(
+        [trips.drop(columns=["is_closing", "borrow_cost"])] * len(strategies), ignore_index=True
+    )
     frame["strategy"] = np.repeat(strategies.astype(object), len(trips))
     frame["status"] = "filled"
     frame["position"], frame["position@early_fill"] = position.ravel(), following.ravel()
     for name in [name for name in trips if name.startswith("unit_return")]:
         frame[name.replace("unit", "gross")] = position.ravel() * frame[name]
     frame["turnover"] = turnover.ravel()
-    frame["cost"] = turnover.ravel() * rate
+    borrowed = np.maximum(-position, 0.0) * trips["borrow_cost"].to_numpy()
+    frame["cost"] = turnover.ravel() * rate + borrowed.ravel()
     for name in [name for name in frame if name.startswith("gross_return")]:
         frame[name.replace("gross", "net")] = frame[name] - frame["cost"]
     return frame

@@ -144,11 +144,16 @@ class RawWorld:
     calendars: Mapping[str, Calendar]
     clocks: Mapping[str, Clock]
     cost_rates: Mapping[tuple[str, str], float]
+    borrow_rates: Mapping[tuple[str, str], float]
     portfolios: tuple[Portfolio, ...]
 
     def cost_rate(self, clock: Clock, symbol: str) -> float:
         """Fee and slippage of one unit of turnover, one way, as a fraction."""
         return self.cost_rates[clock.cost_schedule, self.assets[symbol].asset_class]
+
+    def borrow_rate(self, clock: Clock, symbol: str) -> float:
+        """What a unit short costs a year, as a fraction of its value."""
+        return self.borrow_rates[clock.cost_schedule, self.assets[symbol].asset_class]
 
 
 def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
@@ -191,6 +196,10 @@ def read(con: duckdb.DuckDBPyConnection) -> RawWorld:
         cost_rates={
             (row["cost_schedule"], row["asset_class"]): (float(row["fee_bps"]) + float(row["slippage_bps"]))
             / 10_000
+            for row in study["costs"]
+        },
+        borrow_rates={
+            (row["cost_schedule"], row["asset_class"]): float(row.get("borrow_bps") or 0) / 10_000
             for row in study["costs"]
         },
         portfolios=portfolios,

@@ -1,7 +1,6 @@
 -- What the policies in force name, to be traded: one row per kind and name. The name all stands for each
--- there is; a row of the kind variant for all variants of what is named, and one of the kind both for all
--- that
--- is named with shorts.
+-- there is; a row of the kind variant says that all variants of what is named are, and one of the kind both
+-- that it is traded with shorts, too.
 with
     wanted as (select policy_json::json as policy from {{ ref("portfolios") }}),
     said as (

@@ -1,7 +1,7 @@
 -- What each portfolio earned from decision to decision, computed again from published units, marks and fills:
 -- one row per portfolio and decision_at. Units before times the change of mark, plus what orders booked and
--- what actions told late brought and cash earned, less cost, what was paid to borrow among it. The proceeds of
--- short sales are with the lender, and earn nothing.
+-- what actions told late brought and cash earned, less cost, what was paid to borrow among it. What was
+-- sold short earns nothing: the proceeds are with the lender.
 with
     held as (
         select

@@ -8,6 +8,7 @@ the policy's, so an asset stands in one cluster at most. Limits are named for th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.sparse.csgraph import connected_components
@@ -67,7 +68,7 @@ class Limits:
         """The limit on the sum of all risky weights."""
         return Group(self.sum_name, np.ones(len(self.symbols), dtype=bool), self.sum_limit)
 
-    @property
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
         """Classes, the sum, then clusters: the order in which the projection treats them."""
         return (*self.classes, self.total, *self.clusters)

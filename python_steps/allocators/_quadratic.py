@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-FIRST = 32  # assets of the first working set; below a third more, all are taken at once
-MORE = 32
+FIRST = 16  # assets of the first working set; below a third more, all are taken at once
+MORE = 16
 GAIN = 1e-9  # of the mean charge for variance: what a solver may leave
 
 

@@ -32,7 +32,7 @@ def allocate(views: pd.DataFrame, covariance: pd.DataFrame, limits: Limits) -> p
     found = None
     if limits.turnover is None and limits.volatility is None:
         found = _quadratic.over_working_sets(program, _quadratic.directly)
-    if found is None or not _convex.excess(found.weights, program.previous, limits) <= _convex.FEASIBLE:
+    if found is None or not _bounds_excess(found.weights, program) <= _convex.FEASIBLE:
         found = through_cvxpy(program, limits)
     weights = np.where(found.weights > _convex.NOTHING, found.weights, 0.0)
     told = pd.Series(weights, index=rows.index)
@@ -77,6 +77,11 @@ def _solved(program: Program, limits: Limits) -> Answer:
 def _excess(weights: np.ndarray, program: Program, limits: Limits) -> float:
     if len(weights) == len(limits.symbols):
         return _convex.excess(weights, program.previous, limits)
+    return _bounds_excess(weights, program)
+
+
+def _bounds_excess(weights: np.ndarray, program: Program) -> float:
+    """By how much weights break the worst bound or group of a program, which has no other limits."""
     sides = (weights - program.upper, -weights, program.members @ weights - program.bounds)
     return max(float(side.max()) for side in sides)
 

@@ -41,7 +41,7 @@ def make_case(size):
             "previous_weight": rng.dirichlet(np.ones(size)) * 0.5,
             "cost_rate": 0.0006,
         },
-        index=symbols,
+        index=pd.Index(symbols, dtype=object),
     )
     matrix = estimated(returns)
     limits = Limits(
@@ -55,7 +55,7 @@ def make_case(size):
         factor=np.linalg.cholesky(matrix).T,
         risk_aversion=5.0,
     )
-    return views, pd.DataFrame(matrix, symbols, symbols), limits, returns
+    return views, pd.DataFrame(matrix, views.index, views.index), limits, returns
 
 
 def through_cvxpy(views, matrix, limits):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.covariance import ledoit_wolf
 
 from python_steps import plugins
 from python_steps.covariances import covariance, known_runs, overlapping_returns, repaired
@@ -48,6 +49,14 @@ def test_the_order_of_assets_does_not_matter(estimate):
 
 def test_the_same_returns_give_the_same_bits(estimate):
     assert estimate(make_returns()).tobytes() == estimate(make_returns()).tobytes()
+
+
+@pytest.mark.parametrize("size", [1, 2, 12, 300])
+def test_ledoit_and_wolf_is_that_of_scikit_learn_to_the_bit(size):
+    returns = overlapping_returns(make_returns(size=size))
+    theirs, share = ledoit_wolf(returns)
+    assert (share > 0) == (size > 1)
+    np.testing.assert_array_equal(ESTIMATORS["ledoit_wolf"](returns), theirs)
 
 
 def test_pegs_and_twins_leave_a_matrix_that_can_be_inverted(estimate):

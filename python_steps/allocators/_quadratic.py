@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-FIRST = 16  # assets of the first working set; below a third more, all are taken at once
-MORE = 16
+FEW, MANY = 16, 32  # assets that a working set begins with and grows by; many where each asking is slow
 GAIN = 1e-9  # of the mean charge for variance: what a solver may leave
 
 
@@ -51,15 +50,18 @@ class Answer(NamedTuple):
 Solve = Callable[[Program], Answer | None]
 
 
-def over_working_sets(program: Program, solve: Solve) -> Answer | None:
-    """The answer over all assets, from `solve` over some; None where it is not sure of one of them."""
+def over_working_sets(program: Program, solve: Solve, step: int) -> Answer | None:
+    """The answer over all assets, from `solve` over some; None where it is not sure of one of them.
+
+    It begins with `step` assets, and takes in as many at a time; below a third more, it takes all at once.
+    """
     size = len(program.view)
-    if size <= FIRST * 4 // 3:
+    if size <= step * 4 // 3:
         return solve(program)
     slope = _slope_at_zero(program)
     alone = np.maximum(0.0, -slope) ** 2 / np.diag(program.matrix)
     order = np.lexsort((np.arange(size), -alone))
-    taken = np.sort(order[:FIRST])
+    taken = np.sort(order[:step])
     while True:
         found = solve(program.of(taken))
         if found is None:
@@ -72,7 +74,7 @@ def over_working_sets(program: Program, solve: Solve) -> Answer | None:
         wanting = np.flatnonzero(gains > GAIN)
         if not len(wanting):
             return answer
-        most = wanting[np.lexsort((wanting, -gains[wanting]))][:MORE]
+        most = wanting[np.lexsort((wanting, -gains[wanting]))][:step]
         taken = np.sort(np.concatenate([taken, most]))
 
 

@@ -31,7 +31,7 @@ def allocate(views: pd.DataFrame, covariance: pd.DataFrame, limits: Limits) -> p
     program = _program(rows, matrix, limits, scale)
     found = None
     if limits.turnover is None and limits.volatility is None:
-        found = _quadratic.over_working_sets(program, _quadratic.directly)
+        found = _quadratic.over_working_sets(program, _quadratic.directly, _quadratic.FEW)
     if found is None or not _bounds_excess(found.weights, program) <= _convex.FEASIBLE:
         found = through_cvxpy(program, limits)
     weights = np.where(found.weights > _convex.NOTHING, found.weights, 0.0)
@@ -44,7 +44,7 @@ def allocate(views: pd.DataFrame, covariance: pd.DataFrame, limits: Limits) -> p
 def through_cvxpy(program: Program, limits: Limits) -> Answer:
     """The answer under all limits but change; raises RuntimeError where no solver is sure of one."""
     if limits.turnover is None and limits.volatility is None:
-        whole = _quadratic.over_working_sets(program, lambda part: _solved(part, limits))
+        whole = _quadratic.over_working_sets(program, lambda part: _solved(part, limits), _quadratic.MANY)
         if whole is not None:
             return whole
     return _solved(program, limits)

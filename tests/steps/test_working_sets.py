@@ -75,8 +75,8 @@ def test_what_is_no_good_alone_is_held_as_a_hedge():
         sets.append(len(part.view))
         return _quadratic.directly(part)
 
-    found = _quadratic.over_working_sets(program, noted)
-    assert sets[0] == _quadratic.FIRST < sets[-1]
+    found = _quadratic.over_working_sets(program, noted, _quadratic.FEW)
+    assert sets[0] == _quadratic.FEW < sets[-1]
     assert found.weights[-1] > 0.1
 
 

@@ -140,7 +140,7 @@ def compute_all(
         if is_shown:
             build(select=EVIDENCE["allocate"], exclude=_downstream(ALLOCATED))
     reached("allocated")
-    build(select=_downstream(ALLOCATED), exclude=[*chain(*EVIDENCE.values()), *[COMPARED] * (not is_shown)])
+    build(select=_downstream(ALLOCATED), exclude=[*chain(*EVIDENCE.values())] if is_shown else UNREAD)
     reached("exposures_built")
     note("Exposures allocated", decisions=sum(added))
     if is_shown:
@@ -358,11 +358,10 @@ def chosen(strategies: pd.DataFrame, policy: Policy) -> pd.DataFrame:
         names[kind] == "all" or source in names[kind]
         for kind, source in zip(strategies["kind"], strategies["source"], strict=True)
     ]
-    goes = (strategies["direction"] == ("both" if policy.allow_shorts else "long")) | (
-        strategies["kind"] == "constant"
-    )
-    is_one = strategies["variant_of"].isna() | policy.variants
-    return strategies[np.array(is_named, dtype=bool) & is_one & goes]
+    is_tried = strategies["variant_of"].isna() | policy.variants
+    is_twin = strategies["direction"] == "both"
+    is_allowed = (strategies["kind"] == "constant") | (is_twin == policy.allow_shorts)
+    return strategies[np.array(is_named, dtype=bool) & is_tried & is_allowed]
 
 
 def tell_held(run: Run, decisions: pd.DataFrame) -> None:
@@ -421,16 +420,9 @@ def allocation_inputs(
         resets=read("raw.resets", lambda t: t.portfolio == portfolio),
         past={name: read(f"steps.{name}", lambda t: t.portfolio == portfolio) for name in ALLOCATED},
         holdings=read("raw.holdings", lambda t: t.portfolio == portfolio),
-        borrow_rates=_borrow_rates(read, clock),
+        borrow_rates=read("asset_costs", lambda t: t.clock == clock, ["symbol", "borrow_rate"]),
     )
     return inputs, per_year
-
-
-def _borrow_rates(read: Callable[..., pd.DataFrame], clock: str) -> pd.DataFrame:
-    """What each asset costs a year to be short of, by the cost schedule of a clock."""
-    schedule = read("clocks", lambda t: t.clock == clock)["cost_schedule"].iloc[0]
-    costs = read("costs", lambda t: t.cost_schedule == schedule)
-    return read("assets")[["symbol", "asset_class"]].merge(costs, on="asset_class")[["symbol", "borrow_rate"]]
 
 
 def bootstrap(run: Run) -> int:

@@ -12,6 +12,7 @@ from python_steps import warehouse
 
 # Tables without a row of their own in time: what they say is an input of a run, or stands in raw.
 OUTSIDE = {
+    "main.asset_costs": "the study, an input",
     "main.asset_classes": "the study, an input",
     "main.asset_groups": "the study; decision_bars says which assets there are at a decision",
     "main.asset_vendors": "chosen with an asset's first bars, an input",

@@ -77,6 +77,7 @@ STEPS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "allocate": (
         (
             "clocks",
+            "asset_costs",
             "assets",
             "marks",
             "decision_returns",

@@ -19,10 +19,5 @@ inner join
     {{ ref("decisions") }} as decisions
     on decisions.portfolio = before.portfolio
     and decisions.decision_number = earlier.decision_number + 1
-inner join {{ ref("assets") }} as assets on assets.symbol = before.symbol
-inner join {{ ref("clocks") }} as clocks on clocks.clock = decisions.clock
-inner join
-    {{ ref("costs") }} as costs
-    on costs.cost_schedule = clocks.cost_schedule
-    and costs.asset_class = assets.asset_class
+inner join {{ ref("asset_costs") }} as costs on costs.clock = decisions.clock and costs.symbol = before.symbol
 where before.held_units < 0

@@ -7,12 +7,10 @@ with
         select
             decisions.portfolio,
             decisions.decision_at,
-            assets.symbol,
+            costs.symbol,
             costs.fee_bps / nullif(costs.fee_bps + costs.slippage_bps, 0) as share_of_fee
         from {{ ref("decisions") }} as decisions
-        inner join {{ ref("clocks") }} as clocks on clocks.clock = decisions.clock
-        inner join {{ ref("costs") }} as costs on costs.cost_schedule = clocks.cost_schedule
-        inner join {{ ref("assets") }} as assets on assets.asset_class = costs.asset_class
+        inner join {{ ref("asset_costs") }} as costs on costs.clock = decisions.clock
     ),
     paid as (
         select

@@ -12,12 +12,7 @@ select
     costs.impact * statistics.deviation_quarter / sqrt(1e6 * volumes.median_money) as impact_rate,
     bars.decision_at as known_at
 from {{ ref("decision_bars") }} as bars
-inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
-inner join {{ ref("clocks") }} as clocks on clocks.clock = bars.clock
-inner join
-    {{ ref("costs") }} as costs
-    on costs.cost_schedule = clocks.cost_schedule
-    and costs.asset_class = assets.asset_class
+inner join {{ ref("asset_costs") }} as costs on costs.clock = bars.clock and costs.symbol = bars.symbol
 inner join
     {{ ref("volume_statistics") }} as volumes
     on volumes.symbol = bars.symbol

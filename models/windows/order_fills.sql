@@ -20,11 +20,8 @@ with
             on calendars.venue = assets.venue
             and bars.decision_at >= calendars.known_from
             and bars.decision_at < calendars.known_until
-        inner join {{ ref("clocks") }} as clocks on clocks.clock = bars.clock
         inner join
-            {{ ref("costs") }} as costs
-            on costs.cost_schedule = clocks.cost_schedule
-            and costs.asset_class = assets.asset_class
+            {{ ref("asset_costs") }} as costs on costs.clock = bars.clock and costs.symbol = bars.symbol
     ),
     addressed as (
         select

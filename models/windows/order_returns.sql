@@ -36,11 +36,8 @@ with
             and fills.symbol = exits.symbol
             and fills.decision_at = exits.decision_at
         inner join {{ ref("assets") }} as assets on assets.symbol = exits.symbol
-        inner join {{ ref("clocks") }} as clocks on clocks.clock = exits.clock
         inner join
-            {{ ref("costs") }} as costs
-            on costs.cost_schedule = clocks.cost_schedule
-            and costs.asset_class = assets.asset_class
+            {{ ref("asset_costs") }} as costs on costs.clock = exits.clock and costs.symbol = exits.symbol
         inner join
             {{ ref("vintage_prices") }} as entry
             on entry.symbol = exits.symbol

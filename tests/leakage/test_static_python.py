@@ -2,6 +2,7 @@
 
 import ast
 import textwrap
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ def test_every_bound_names_a_function_that_there_is() -> None:
         assert function in names, f"{module}: {function}"
 
 
+def _read_by(function: ast.FunctionDef) -> set[str]:
+    """Tables that a function of the pipeline reads."""
+    return {
+        call.args[0].value
+        for call in ast.walk(function)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id == "read"
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
 def test_the_edges_through_steps_are_those_that_the_pipeline_reads() -> None:
     tree = ast.parse(modules_of()["flows/pipeline.py"])
     functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
@@ -90,16 +103,10 @@ def test_the_edges_through_steps_are_those_that_the_pipeline_reads() -> None:
         "weigh": ["weigh", "count_trials"],
         "allocate": ["allocate", "allocation_inputs"],
     }
+    readers = {name for name, node in functions.items() if _read_by(node)}
+    assert readers <= {*chain(*parts.values()), "bootstrap"}, "a step reads in a function of its own"
     for step, (reads, _) in STEPS.items():
-        nodes = (node for part in parts[step] for node in ast.walk(functions[part]))
-        calls = [node for node in nodes if isinstance(node, ast.Call)]
-        read = {
-            call.args[0].value
-            for call in calls
-            if isinstance(call.func, ast.Name)
-            and call.func.id == "read"
-            and isinstance(call.args[0], ast.Constant)
-        }
+        read = set().union(*(_read_by(functions[part]) for part in parts[step]))
         assert {table for table in read if "." not in table} == set(reads)
     written = {
         step: [table.removeprefix("steps.") for table in tables] for step, (_, tables) in STEPS.items()

@@ -4,7 +4,6 @@ The second one has money: its orders move prices and its cash earns, in the walk
 that values portfolios from raw bars.
 """
 
-import datetime as dt
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows import pipeline, rebalance
+from flows import pipeline
 from flows.guards import identity
 from flows.guards.compare import differences
 from flows.guards.compiled import CompiledDbt
@@ -49,37 +48,11 @@ def worlds(small_world: small.World) -> Worlds:
         if name == "after":
             made.write_bytes(small_world.whole.read_bytes())
         firsts.append(origin.run_of(made))
-        runs.append(_begun(made, policy, is_alone=name == "alone"))
+        runs.append(small.begun(made, OTHER, policy, is_alone=name == "alone"))
     alone, together, after = runs
     for of in ([alone], [firsts[1], together], [after]):
         pipeline.compute_all(of, origin.dbt.on(of[-1].file), _silent, is_tested=False)
     return Worlds(alone.file, together.file, after.file)
-
-
-def _begun(file: Path, policy: policies.Policy, *, is_alone: bool) -> pipeline.Run:
-    """The row of a run of the second policy, which is landed; where it is alone the first has none."""
-    con = warehouse.connect(file)
-    try:
-        if is_alone:
-            con.execute("delete from raw.runs where run_number < (select max(run_number) from raw.runs)")
-            con.execute("delete from raw.policies")
-        (batch,) = con.execute("select max(batch_until) from raw.runs").fetchall()[0]
-        if is_alone:
-            con.execute("delete from raw.runs")
-        said = {"batch": batch, "hash": policies.digest(policy), "json": policies.to_json(policy)}
-        con.execute("insert into raw.policies values ($batch, $name, $hash, $json)", said | {"name": OTHER})
-        bounds = {"as_of": small.RUNS[-1], "batch_until": batch}
-        rebalance.begin(
-            con,
-            run_id=OTHER,
-            portfolio=OTHER,
-            policy=policy,
-            started_at=dt.datetime(2026, 1, 1),
-            **bounds,
-        )
-    finally:
-        con.close()
-    return pipeline.Run(file, OTHER, OTHER, policy, pd.Timestamp(small.RUNS[-1]), batch)
 
 
 @pytest.mark.parametrize("how", ["together", "after"])

@@ -7,14 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from flows import outputs
+from flows import outputs, pipeline
+from flows.guards.compare import differences
 from flows.guards.counterfactual import cut_off
 from flows.guards.identity import examine
 from flows.publish import PUBLISHED
 from flows.replay import replay
+from python_steps import policy as policies
 from python_steps import warehouse
 from tests.worlds import small
 
+CAREFUL = """
+extends: small
+allow_shorts: false
+limits: {short: null, gross: null, net: null}
+"""
 IN_BOTH = "a minute after a split is told late"
 
 
@@ -181,6 +188,37 @@ def test_a_decision_with_shorts_replays_to_the_byte(short_world: small.World, fi
     assert again.differences == []
     assert again.is_same
     assert again.rows_compared > 100
+
+
+def test_a_portfolio_beside_it_that_may_not_sells_nothing_short(short_world: small.World, file: Path) -> None:
+    written = short_world.folder / "careful.yml"
+    written.write_text(CAREFUL, "utf-8")
+    made = short_world.rebuilt("beside one that may not")
+    first = short_world.origin.run_of(made)
+    second = small.begun(made, *policies.load(written))
+    dbt = short_world.dbt.on(made)
+    pipeline.compute_all([first, second], dbt, lambda *_, **__: None, is_tested=False)
+    assert dbt.failures() == []
+    assert [str(finding) for finding in examine(made).findings] == []
+    con = warehouse.connect(made, read_only=True)
+    rows = con.execute(
+        """
+        select min(exposures.weight), count(*) filter (exposures.weight > 0 and exposures.symbol <> 'CASH')
+        from main.target_exposures as exposures
+        where portfolio = 'careful'
+        """
+    ).fetchall()
+    weighed = con.execute(
+        "select bool_or(strategy like '%__both') from main.strategy_weights where portfolio = 'careful'"
+    ).fetchall()
+    con.close()
+    ((least, held),) = rows
+    assert least >= 0
+    assert held > 500
+    assert weighed == [(False,)]
+    tables = [f"steps.{table}" for table in pipeline.DECIDED]
+    mine = dict.fromkeys(tables, f"portfolio = '{small.PORTFOLIO}'")
+    assert not differences(made, file, small.RUNS[-1], tables=tables, conditions=mine)
 
 
 def test_all_that_is_written_of_a_decision_with_shorts_can_be_made(file: Path) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from flows import landing, rebalance
+from flows import landing, pipeline, rebalance
 from flows.guards.compiled import CompiledDbt
 from flows.guards.counterfactual import Origin
 from flows.publish import PUBLISHED
@@ -214,6 +214,23 @@ def build(folder: Path, also: Collection[str] = (), wants: str = POLICY) -> Worl
         _land(folder, file, number, as_of)
     name, policy = policies.load(folder / f"{PORTFOLIO}.yml")
     return World(folder, Origin(file, folder, name, policy, CompiledDbt(file)))
+
+
+def begun(file: Path, name: str, policy: policies.Policy, *, is_alone: bool = False) -> pipeline.Run:
+    """The row of a run of another policy, which is landed; where it is alone the first has none."""
+    con = warehouse.connect(file)
+    try:
+        (batch,) = con.execute("select max(batch_until) from raw.runs").fetchall()[0]
+        if is_alone:
+            con.execute("delete from raw.runs")
+            con.execute("delete from raw.policies")
+        said = {"batch": batch, "hash": policies.digest(policy), "json": policies.to_json(policy)}
+        con.execute("insert into raw.policies values ($batch, $name, $hash, $json)", said | {"name": name})
+        bounds = {"as_of": RUNS[-1], "batch_until": batch, "started_at": WALL_CLOCK}
+        rebalance.begin(con, run_id=name, portfolio=name, policy=policy, **bounds)
+    finally:
+        con.close()
+    return pipeline.Run(file, name, name, policy, pd.Timestamp(RUNS[-1]), batch)
 
 
 def _land(folder: Path, file: Path, number: int, as_of: dt.datetime) -> None:

@@ -49,6 +49,7 @@ ALLOCATED = (
     "holdings_taken",
     "risk_contributions",
 )
+EXPLAINED = ("ablated_weights", "constraint_prices")  # of these, what no decision reads
 MEASURED = ("metric_intervals",)
 OF_WINDOWS = {
     "fitted_models": ["window_id"],
@@ -98,7 +99,7 @@ def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True, is_shown:
     """Build all tables of a run and make its missing decisions; returns how many were made.
 
     With `is_tested`, dbt's tests run with the models and end the run with DbtError on a failure. Without
-    `is_shown`, nothing is made that no decision reads: neither evidence nor intervals.
+    `is_shown`, nothing is made that no decision reads: neither evidence nor intervals, nor what explains.
     """
     return compute_all([run], dbt, note, is_tested=is_tested, is_shown=is_shown)[0]
 
@@ -136,7 +137,7 @@ def compute_all(
     reached("beliefs_built")
     note("Strategies weighed", decisions=sum(added), trials=trials)
     _each(tell_held, runs, decisions)
-    with _beside(lambda: _each(allocate, runs, decisions)):
+    with _beside(lambda: _each(allocate, runs, decisions, repeat(is_shown))):
         if is_shown:
             build(select=EVIDENCE["allocate"], exclude=_downstream(ALLOCATED))
     reached("allocated")
@@ -385,13 +386,14 @@ def tell_held(run: Run, decisions: pd.DataFrame) -> None:
             warehouse.write(con, "raw.holdings", rows)
 
 
-def allocate(run: Run, decisions: pd.DataFrame) -> None:
+def allocate(run: Run, decisions: pd.DataFrame, is_explained: bool = True) -> None:
     """Decide what to hold, decision by decision."""
     from python_steps.allocate_exposures import allocate as decide
 
     with _connected(run) as con:
         inputs, per_year = allocation_inputs(con, run, decisions)
-        for table, rows in decide(inputs, run.policy, run.portfolio, run.run_id, per_year).items():
+        told = (inputs, run.policy, run.portfolio, run.run_id, per_year)
+        for table, rows in decide(*told, is_explained=is_explained).items():
             warehouse.write(con, f"steps.{table}", rows)
 
 

@@ -82,18 +82,27 @@ class World:
     allocator: ModuleType
     estimate: Estimator
     decisions_per_year: float
+    is_explained: bool
 
 
 def allocate(
-    inputs: AllocationInputs, policy: Policy, portfolio: str, run_id: str, decisions_per_year: float
+    inputs: AllocationInputs,
+    policy: Policy,
+    portfolio: str,
+    run_id: str,
+    decisions_per_year: float,
+    *,
+    is_explained: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """Rows of the eight tables that allocation_rows.py names, keyed by them.
 
     One set of rows for each of `inputs.decisions`, in the columns of sources.yml; nothing of `past` is
-    repeated. Raises plugins.UnknownPlugin for an allocator or covariance that no file has, ValueError
-    for inputs that contradict each other (table and symbol are named).
+    repeated. Without `is_explained`, what stands beside a decision and is read by none is left out: what
+    limits cost, and what would be held without views. Raises plugins.UnknownPlugin for an allocator or
+    covariance that no file has, ValueError for inputs that contradict each other (table and symbol are
+    named).
     """
-    world = _world(inputs, policy, portfolio, decisions_per_year)
+    world = _world(inputs, policy, portfolio, decisions_per_year, is_explained=is_explained)
     past = {name: of(table, portfolio=portfolio) for name, table in inputs.past.items()}
     state = resumed(past, world.orders.fills, late_by_symbol(inputs.late_actions), policy.stops)
     rows = Rows(portfolio, run_id, policy.allocator, world.allocator.VARIANT)
@@ -112,7 +121,9 @@ def _decisions(frame: pd.DataFrame, state: State) -> list[Decision]:
     return [Decision(instant, date, bool(is_backtest)) for instant, date, is_backtest in rows]
 
 
-def _world(inputs: AllocationInputs, policy: Policy, portfolio: str, decisions_per_year: float) -> World:
+def _world(
+    inputs: AllocationInputs, policy: Policy, portfolio: str, decisions_per_year: float, *, is_explained: bool
+) -> World:
     regimes = of(inputs.regimes, clock=policy.clock, detector=policy.detector)
     confidences = of(inputs.confidences, portfolio=portfolio)
     return World(
@@ -147,6 +158,7 @@ def _world(inputs: AllocationInputs, policy: Policy, portfolio: str, decisions_p
         allocator=plugins.load("python_steps.allocators", policy.allocator),
         estimate=plugins.load("python_steps.covariances", policy.covariance).estimate,
         decisions_per_year=decisions_per_year,
+        is_explained=is_explained,
     )
 
 
@@ -174,8 +186,11 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
     risk = risk_of(returns, world.estimate, now)
     regime = world.regimes.get(decision.at, NO_REGIME)
     bounds = _bounds(now, returns, risk, regime, world)
-    said = answer(now, risk, bounds, wanted, world.allocator) if book.is_sound() else no_value(now)
-    ablated = _without_views(now, returns, risk, bounds, regime, world)
+    is_explained = world.is_explained
+    said = no_value(now)
+    if book.is_sound():
+        said = answer(now, risk, bounds, wanted, world.allocator, is_priced=is_explained)
+    ablated = _without_views(now, returns, risk, bounds, regime, world) if is_explained else None
     mixed = smoothed(said.raw, now, wanted)
     allowed = project(mixed, now.previous, bounds, now.excluded, now.barred)
     final = stopped(allowed.weights, now.previous, verdicts, wanted.stops, bounds)
@@ -203,7 +218,7 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
         binding=allowed.binding,
         conflicts=tuple(dict.fromkeys((*said.conflicts, *allowed.forced))),
         conflict_set=tuple(rule.text for rule in conflict),
-        prices={**said.prices, "projected": prices_of(mixed, allowed, bounds)},
+        prices={**said.prices, "projected": prices_of(mixed, allowed, bounds)} if is_explained else {},
         risk=volatility(final, bounds.factor),
         contributions=contributions(final, bounds.factor),
         decisions_per_year=world.decisions_per_year,

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from python_steps import covariances, shadow_prices
-from python_steps.allocators import ask, believed
+from python_steps.allocators import VIEW, ask, believed
 from python_steps.least_distance import Region, closest
 from python_steps.limits import Limits
 from python_steps.policy import Policy
@@ -149,17 +149,17 @@ def _solved(
 ) -> Answer:
     symbols, roomy = np.array(situation.symbols, dtype=object), with_room(bounds, situation.previous)
     sides = situation.sides
+    view = (situation.view * sides, situation.error, situation.shrunk * sides)
+    columns = {
+        **dict(zip(VIEW, view, strict=True)),
+        "asset_class": np.array(situation.classes, dtype=object),
+        "previous_weight": situation.previous * sides,
+        "cost_rate": situation.cost_rate,
+    }
     table = pd.DataFrame(
-        {
-            "ensemble_view": situation.view * sides,
-            "standard_error": situation.error,
-            "shrunk_view": situation.shrunk * sides,
-            "asset_class": situation.classes,
-            "previous_weight": situation.previous * sides,
-            "cost_rate": situation.cost_rate,
-        },
-        index=pd.Index(symbols, dtype=object),
-    )[open_to]
+        {name: values[open_to] for name, values in columns.items()},
+        index=pd.Index(symbols[open_to], dtype=object),
+    )
     mirror = roomy.mirrored(sides, situation.previous)
     said = _asked(table, _mirrored(risk, sides), open_to, mirror, policy, allocator)
     prices = said.attrs.get("prices", {})
@@ -171,7 +171,7 @@ def _solved(
     weights[open_to] = np.maximum(values, 0.0)
     risk_based = weights.copy()
     if getattr(allocator, "IS_RISK_BASED", False):
-        share = believed(table).to_numpy()
+        share = believed(*view)[open_to]
         risk_based[open_to] = np.divide(weights[open_to], share, out=np.zeros(len(share)), where=share > 0)
     taken = int((weights > 0).sum())
     risk_based, weights = risk_based * sides, weights * sides

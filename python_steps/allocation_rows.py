@@ -24,15 +24,15 @@ Columns = dict[str, list[Any]]
 class Decided:
     """One decision made. Arrays and lists are in the order of `symbols`, without CASH.
 
-    `stages` are weights after each of STAGES, `ablated` those of the allocator without views; `cash` is held
-    money; `risk` is volatility per decision, and `contributions` what of it each weight brings; `taken` is
-    what the book was told is held.
+    `stages` are weights after each of STAGES, `ablated` those of the allocator without views, where that was
+    asked; `cash` is held money; `risk` is volatility per decision, and `contributions` what of it each weight
+    brings; `taken` is what the book was told is held.
     """
 
     at: int
     symbols: list[str]
     stages: tuple[np.ndarray, ...]
-    ablated: np.ndarray
+    ablated: np.ndarray | None
     previous: np.ndarray
     held_units: list[float]
     target_units: list[float]
@@ -82,9 +82,9 @@ class Rows:
         self._add_waterfall(decided)
         self._add_log(decided)
         self._add_conditions(decided)
-        weights = decided.ablated.tolist()
-        names = ["without_views"] * len(weights)
-        self._extend(self.ablated, decided.at, method=names, symbol=decided.symbols, weight=weights)
+        if decided.ablated is not None:
+            names, weights = ["without_views"] * len(decided.symbols), decided.ablated.tolist()
+            self._extend(self.ablated, decided.at, method=names, symbol=decided.symbols, weight=weights)
         self._add_prices(decided)
         annual = decided.contributions * math.sqrt(decided.decisions_per_year)
         self._extend(self.contributions, decided.at, symbol=decided.symbols, contribution=annual.tolist())

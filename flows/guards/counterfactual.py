@@ -87,12 +87,7 @@ class Origin:
 
     def poisoned(self, after: dt.datetime, how: str, name: str) -> Path:
         """All that was told, with the same stamps but other values from an instant on."""
-        last = self.last_run()
-        bars, refused = _poisoned_bars(after, how)
-        told = told_by(last)
-        refusals = f"{told['raw.quarantined_bars']} union all by name {refused}"
-        others = {"raw.bars": bars, "raw.quarantined_bars": refusals, "raw.actions": _poisoned_actions(after)}
-        return self.retold(name, told | others)
+        return self.retold(name, poisoned_by(self.last_run(), after, how))
 
     def left_cut(self, since: dt.date, name: str) -> Path:
         """All that was told of sessions from a day on."""
@@ -185,7 +180,9 @@ def _make(origin: Origin, file: Path, until: str, is_shown: bool) -> list[str]:
         origin.compute(file, is_shown=is_shown)
         if is_shown:
             return []
-    left_out = {*OUTSIDE, *(f"steps.{table}" for table in pipeline.MEASURED)}
+    unread = (*pipeline.MEASURED, *pipeline.EXPLAINED)
+    left_out = {*OUTSIDE, *(f"steps.{table}" for table in unread)}
+    left_out |= {f"main.{table}" for table in pipeline.EXPLAINED}
     con = warehouse.connect(file, read_only=True)
     try:
         rows = con.execute(DATED_TABLES, {"schemas": ["main"] if until else ["main", "steps"]}).fetchall()
@@ -244,6 +241,15 @@ def told_by(until: dt.datetime) -> dict[str, str]:
         "raw.holdings": f"from told.raw.holdings where decision_at <= timestamp '{until}'",
         "steps.trials": "from told.steps.trials",
     }
+
+
+def poisoned_by(until: dt.datetime, after: dt.datetime, how: str) -> dict[str, str]:
+    """As `told_by`, with other values of bars and actions from another instant on."""
+    told = told_by(until)
+    bars, refused = _poisoned_bars(after, how)
+    refusals = f"{told['raw.quarantined_bars']} union all by name {refused}"
+    others = {"raw.bars": bars, "raw.quarantined_bars": refusals, "raw.actions": _poisoned_actions(after)}
+    return told | others
 
 
 def _poisoned_bars(after: dt.datetime, how: str) -> tuple[str, str]:

@@ -17,6 +17,8 @@ import pandas as pd
 
 from python_steps.limits import Limits
 
+VIEW = ("ensemble_view", "standard_error", "shrunk_view")
+
 Weigh = Callable[[np.ndarray, list[str]], np.ndarray]
 
 
@@ -32,12 +34,11 @@ def ask(
     return allocator.allocate(views, covariance, limits, *wanted)
 
 
-def believed(views: pd.DataFrame) -> pd.Series:
-    """1 - s²/v² by symbol, in [0, 1]: the share of a view that its error leaves; 0 for a view not above 0."""
-    view, error = views["ensemble_view"].to_numpy(float), views["standard_error"].to_numpy(float)
-    taken = (view > 0) & (views["shrunk_view"].to_numpy(float) > 0)
+def believed(view: np.ndarray, error: np.ndarray, shrunk: np.ndarray) -> np.ndarray:
+    """1 - s²/v² by asset, in [0, 1]: the share of a view that its error leaves; 0 for a view not above 0."""
+    taken = (view > 0) & (shrunk > 0)
     ratio = np.divide(error, view, out=np.ones_like(view), where=taken)
-    return pd.Series(np.clip(1.0 - ratio * ratio, 0.0, 1.0), index=views.index)
+    return np.clip(1.0 - ratio * ratio, 0.0, 1.0)
 
 
 def risk_based(views: pd.DataFrame, covariance: pd.DataFrame, weigh: Weigh) -> pd.Series:
@@ -45,7 +46,7 @@ def risk_based(views: pd.DataFrame, covariance: pd.DataFrame, weigh: Weigh) -> p
 
     Those have a shrunk view above 0, and come sorted by symbol.
     """
-    share = believed(views).to_numpy()
+    share = believed(*(views[name].to_numpy(float) for name in VIEW))
     symbols = views.index.to_numpy(dtype=object)
     taken = np.array(sorted(np.flatnonzero(share > 0), key=lambda place: symbols[place]), dtype=int)
     weights = np.zeros(len(symbols))

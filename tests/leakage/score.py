@@ -6,6 +6,7 @@ own copy, so that a trial costs no start-up.
 """
 
 import argparse
+import gc
 import importlib
 import json
 import multiprocessing
@@ -24,7 +25,9 @@ from tests.leakage.score_report import Trial, page, shown
 LIBRARIES = (
     *("dbt.cli.main", "dbt.adapters.duckdb", "duckdb", "pandas", "pyarrow.parquet", "yaml", "pydantic"),
     *("ibis", "ibis.backends.duckdb", "sqlglot.optimizer", "scipy.optimize", "sklearn.covariance"),
-    *("sklearn.mixture", "cvxpy", "threadpoolctl", "structlog"),
+    *("sklearn.mixture", "cvxpy", "threadpoolctl", "structlog", "httpx", "stamina", "pydantic_settings"),
+    *("scipy.cluster.hierarchy", "scipy.spatial.distance", "ibis.formats.pandas", "sqlparse"),
+    *("dbt.task.list",),
 )
 OURS = ("tests", "flows", "python_steps")
 AT_ONCE = 2
@@ -38,6 +41,7 @@ def score(mutants: Sequence[Mutant], *, is_first_only: bool = False) -> Iterator
     """
     for library in LIBRARIES:
         importlib.import_module(library)
+    gc.freeze()  # or each fork looks through all that was imported, and so copies it
     with tempfile.TemporaryDirectory(prefix="mutants-") as place:
         folder = Path(place)
         with multiprocessing.get_context("fork").Pool(AT_ONCE, maxtasksperchild=1) as pool:
@@ -111,8 +115,8 @@ def say(line: str) -> None:
 
 
 def _longest_first(mutants: Sequence[Mutant]) -> list[Mutant]:
-    """Harmless edits run every guard, so they begin."""
-    return sorted(mutants, key=lambda mutant: not mutant.is_harmless)
+    """Harmless edits run every guard, so they begin; then what must be run twice."""
+    return sorted(mutants, key=lambda mutant: (not mutant.is_harmless, mutant.guard != "state"))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from flows import pipeline
 from flows.guards import canaries, counterfactual, generic_tests, identity, static_python, static_sql
 from flows.guards.compare import OUTSIDE, differences
 from flows.guards.compiled import CompiledDbt
-from flows.guards.counterfactual import Origin, told_by
+from flows.guards.counterfactual import Origin, poisoned_by, told_by
 from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
 from python_steps import policy as policies
@@ -37,8 +37,6 @@ CUT = "just before the last bar"
 AS_OF = "a minute before the restatement"
 POISON = ("in the middle of a test span, at a decision", "mirrored")
 
-# Puts rows in another order, always the same.
-SHUFFLED = " order by hash({})"
 
 # Where a run may stop when nothing later is looked at: the note it makes, and the tables that are there then.
 STAGES = {
@@ -162,7 +160,7 @@ def land(folder: Path) -> None:
     world = small.build(folder)
     world.dbt.compiled()
     for name in ("with evidence", "without"):
-        file = world.origin.known_by(small.RUNS[-1], name)
+        file = world.origin.known_by(small.RUNS[0], name)  # what is selected does not hang on what is told
         world.origin.compute(file, is_shown=name == "with evidence")
         world.dbt.on(file).failures()
         shutil.rmtree(file.parent)
@@ -201,13 +199,15 @@ def tried(mutant: Mutant, folder: Path, is_first_only: bool = False) -> dict[str
 def _guards_for(mutant: Mutant) -> "dict[str, Guard]":
     """Every guard, the one that should fire first.
 
-    A harmless edit is shown to all, of which three share the files they make; where it touches SQL alone
-    there is no state to look for, since every model is made anew by every run.
+    A harmless edit is shown to all that can see it, of which four share the files they make. Where it touches
+    SQL alone there is no state to look for, since every model is made anew by every run; where it touches a
+    step alone, SQL is what it was.
     """
     if mutant.guard:
         return {mutant.guard: GUARDS[mutant.guard]} | GUARDS
-    shared: dict[str, Guard] = {"cut_off": _cut_off_behind, "as_of": _as_of_in_another_order}
-    left_out = {"order"} | (set() if mutant.language == "python" else {"state"})
+    shared: dict[str, Guard] = {"cut_off": _cut_off_behind, "as_of": _as_of_of_other_rows}
+    left_out = {"order", "poison", *(("state", "python") if mutant.language == "sql" else ())}
+    left_out |= set() if mutant.is_sql or mutant.lands else {"sql", "left_cut", "canary"}
     return {guard: look for guard, look in (GUARDS | shared).items() if guard not in left_out}
 
 
@@ -228,7 +228,7 @@ def _bench(folder: Path, mutant: Mutant, told: Path) -> Bench:
 
 def _evidence(dbt: CompiledDbt) -> list[str]:
     """Models that are not made unless evidence is."""
-    return dbt.chosen(pipeline.UNREAD)
+    return [*dbt.chosen(pipeline.UNREAD), *pipeline.EXPLAINED]
 
 
 def _mended(manifest: Any, mutant: Mutant) -> bool:
@@ -317,27 +317,33 @@ def _left_cut(bench: Bench) -> list[Finding]:
     return counterfactual.left_cut(bench.origin, bench.whole)
 
 
-def _as_of(bench: Bench, order: str = "") -> list[Finding]:
+def _as_of(bench: Bench) -> list[Finding]:
     """A run that ends at a cut, though more is landed, must say what one says that was told no more."""
+    return _ahead(bench, told_by(small.RUNS[-1]))
+
+
+def _as_of_of_other_rows(bench: Bench) -> list[Finding]:
+    """The same, of rows told in another order, with other values after the cut."""
+    return _ahead(bench, _shuffled(poisoned_by(small.RUNS[-1], small.CUTS[AS_OF], POISON[1])))
+
+
+def _ahead(bench: Bench, told: dict[str, str]) -> list[Finding]:
     at = small.CUTS[AS_OF]
-    told = told_by(small.RUNS[-1]) | {"raw.runs": told_by(at)["raw.runs"]}
-    told = {table: query + order.format(table.split(".")[1]) for table, query in told.items()}
+    told |= {"raw.runs": told_by(at)["raw.runs"]}
     ahead = bench.made(bench.origin.retold("ahead of its as_of", told))
     event = f"a run as of {at} of what is told until {small.RUNS[-1]}"
     return _compared(bench, "as_of", ahead, bench.behind, event)
 
 
-def _as_of_in_another_order(bench: Bench) -> list[Finding]:
-    """The same, of rows told in another order."""
-    return _as_of(bench, SHUFFLED)
-
-
 def _order(bench: Bench) -> list[Finding]:
     """The same rows, told in another order, must make the same tables."""
-    told = told_by(small.RUNS[-1]).items()
-    shuffled = {table: query + SHUFFLED.format(table.split(".")[1]) for table, query in told}
-    file = bench.made(bench.origin.retold("shuffled", shuffled))
+    file = bench.made(bench.origin.retold("shuffled", _shuffled(told_by(small.RUNS[-1]))))
     return _compared(bench, "order", bench.whole, file, "rows in another order")
+
+
+def _shuffled(told: dict[str, str]) -> dict[str, str]:
+    """The same queries with their rows in another order, always the same."""
+    return {table: f"select * from ({query}) as told order by hash(told)" for table, query in told.items()}
 
 
 def _state(bench: Bench) -> list[Finding]:

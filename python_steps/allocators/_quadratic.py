@@ -90,6 +90,7 @@ def directly(program: Program) -> Answer | None:
     settings = clarabel.DefaultSettings()
     settings.verbose = False
     settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-9
+    settings.iterative_refinement_enable = False  # the tolerances are measured on the answer, however it came
     cones = [clarabel.NonnegativeConeT(len(limits))]
     charge = _charge(program.matrix, len(moved))
     found = clarabel.DefaultSolver(charge, reward, rows, limits, cones, settings).solve()

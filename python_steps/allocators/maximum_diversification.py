@@ -65,5 +65,5 @@ def _compiled(shape: _convex.Shape) -> _convex.Compiled:
         scale == parameters["inverse_budget"] * cp.sum(weights),
         *rules.values(),
     ]
-    problem = cp.Problem(cp.Minimize(cp.sum_squares(parameters["root"] @ weights)), constraints)
+    problem = cp.Problem(cp.Minimize(cp.sum_squares(_convex.rooted(parameters["root"], weights))), constraints)
     return _convex.Compiled(problem, weights, parameters, rules)

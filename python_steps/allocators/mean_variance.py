@@ -113,7 +113,7 @@ def _compiled(shape: _convex.Shape) -> _convex.Compiled:
         "previous": cp.Parameter(size),
     }
     reward = parameters["view"] @ weights
-    variance = cp.sum_squares(parameters["root"] @ weights)
+    variance = cp.sum_squares(_convex.rooted(parameters["root"], weights))
     trading = parameters["cost"] @ cp.abs(trade)
     constraints = [trade == weights - parameters["previous"], *rules.values()]
     if shape.has_turnover:
@@ -123,7 +123,7 @@ def _compiled(shape: _convex.Shape) -> _convex.Compiled:
         rules["turnover"] = sides
     if shape.has_volatility:
         parameters["factor"] = _convex.root_parameter(size)
-        rules["volatility"] = cp.norm(parameters["factor"] @ weights) <= 1
+        rules["volatility"] = cp.norm(_convex.rooted(parameters["factor"], weights)) <= 1
         constraints.append(rules["volatility"])
     problem = cp.Problem(cp.Maximize(reward - variance - trading), constraints)
     return _convex.Compiled(problem, weights, parameters, rules)

@@ -3,9 +3,11 @@
    decision_at. `profits` has one row per clock, `keys`, symbol and decision_at; one that became known after
    its class's is left out. #}
 {% macro group_sums_of(profits, keys) %}
-    {% set by_key = (["clock"] + keys + ["decision_at", "decision_number"]) | join(", ") %}
+    {% set by_key = (["clock"] + keys + ["decision_at"]) | join(", ") %}
     select
         summed.*,
+        position_low <> 0 or position_high <> 0 as is_active,
+        decisions.decision_number,
         decisions.known_at,
         case when summed.assets >= 3 then {{ correlation("summed.assets") }} end as correlation
     from
@@ -16,14 +18,12 @@
                         profits.clock,
                         {% for key in keys %} profits.{{ key }}, {% endfor %}
                         profits.decision_at,
-                        decisions.decision_number,
                         assets.asset_class as asset_group,
                         count(*) as assets,
                         sum({{ exact("gross_return") }}) as gross,
                         sum({{ exact("cost") }}) as cost,
                         sum({{ exact("turnover") }}) as turnover,
                         count(*) filter (where is_trade) as trades,
-                        bool_or(position <> 0) as is_active,
                         {% for name, expression in correlation_sums().items() %}
                             {{ expression }} as {{ name }}{{ ", " if not loop.last }}
                         {% endfor %}
@@ -50,7 +50,6 @@
                 sum(cost) as cost,
                 sum(turnover) as turnover,
                 sum(trades)::bigint as trades,
-                bool_or(is_active) as is_active,
                 {% for name, expression in correlations_added().items() %}
                     {{ expression }} as {{ name }}{{ ", " if not loop.last }}
                 {% endfor %}

@@ -86,6 +86,47 @@
         known_at
     from
         (
+            with
+                averaged as (
+                    select
+                        sums.*,
+                        clocks.decisions_per_year as periods,
+                        list_aggregate(net_returns, 'fsum') / returns as mean,
+                        [x for x in net_returns if x < 0] as losers,
+                        returns - ceil(0.95 * returns)::bigint + 1 as place,
+                        exp(walk.fall / 1e12) - 1 as drawdown,
+                        walk.wealth / 1e12 * clocks.decisions_per_year / returns as growth
+                    from {{ sums }} as sums
+                    inner join {{ ref("clocks") }} as clocks on clocks.clock = sums.clock
+                ),
+                centred as (select *, [x - mean for x in net_returns] as centred from averaged),
+                squared as (
+                    select
+                        *,
+                        [x * x for x in centred] as squares,
+                        list_inner_product(centred, centred) as square,
+                        sqrt(list_inner_product(centred, centred) / nullif(returns - 1, 0)) as deviation
+                    from centred
+                ),
+                -- The few far below the mean are fewer to sort, and mostly enough.
+                far as (select *, [x for x in losers if x < mean - deviation] as far from squared),
+                sorted as (
+                    select
+                        *,
+                        square / returns as second,
+                        list_inner_product(centred, squares) / returns as third,
+                        list_inner_product(squares, squares) / returns as fourth,
+                        list_sort(
+                            case
+                                when len(far) >= place
+                                then far
+                                when len(losers) >= place
+                                then losers
+                                else net_returns
+                            end
+                        ) as lowest
+                    from far
+                )
             select
                 *,
                 mean / nullif(deviation, 0) as ratio,
@@ -98,36 +139,7 @@
                 list_inner_product(centred[2:], centred[:returns - 1]) / (second * returns) as memory,
                 0 - lowest[place] as var,
                 coalesce(list_sum([lowest[place] - x for x in lowest[:place - 1]]), 0) as excess
-            from
-                (
-                    select
-                        *,
-                        sqrt(list_inner_product(centred, centred) / nullif(returns - 1, 0)) as deviation,
-                        list_inner_product(centred, centred) / returns as second,
-                        list_inner_product(centred, squares) / returns as third,
-                        list_inner_product(squares, squares) / returns as fourth,
-                        list_sort(case when len(losers) >= place then losers else net_returns end) as lowest
-                    from
-                        (
-                            select
-                                *,
-                                [x - mean for x in net_returns] as centred,
-                                [(x - mean) * (x - mean) for x in net_returns] as squares
-                            from
-                                (
-                                    select
-                                        sums.*,
-                                        clocks.decisions_per_year as periods,
-                                        list_aggregate(net_returns, 'fsum') / returns as mean,
-                                        [x for x in net_returns if x < 0] as losers,
-                                        returns - ceil(0.95 * returns)::bigint + 1 as place,
-                                        exp(walk.fall / 1e12) - 1 as drawdown,
-                                        walk.wealth / 1e12 * clocks.decisions_per_year / returns as growth
-                                    from {{ sums }} as sums
-                                    inner join {{ ref("clocks") }} as clocks on clocks.clock = sums.clock
-                                )
-                        )
-                )
+            from sorted
         )
 {% endmacro %}
 

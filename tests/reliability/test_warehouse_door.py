@@ -172,7 +172,8 @@ def test_every_connection_has_the_settings_of_the_profile_of_dbt(con):
     profile = (warehouse.SOURCES.parents[2] / "profiles.yml").read_text()
     settings = "select current_setting('TimeZone'), current_setting('threads')"
     assert con.execute(settings).fetchone() == ("UTC", warehouse.THREADS)
-    assert f"threads: {warehouse.THREADS}, autoinstall_known_extensions: false" in profile
+    assert f"threads: {warehouse.THREADS}, autoinstall_known_extensions: false, " in profile
+    assert f"storage_compatibility_version: {warehouse.STORAGE}}}" in profile
     assert "TimeZone: UTC" in profile
 
 

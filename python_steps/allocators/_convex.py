@@ -114,8 +114,10 @@ def budget(limits: Limits) -> float:
 
 
 def root_parameter(size: int) -> Any:
-    """What stands in an upper triangle, row by row: a third of the solver's time for 100 assets, beside a full
-    matrix; and as a vector a quarter of cvxpy's for 25, beside a sparse one, which it checks at length.
+    """What stands in an upper triangle, row by row.
+
+    It takes a third of the solver's time for 100 assets, beside a full matrix; and as a vector a quarter less
+    of cvxpy's for 25, beside a sparse one, which it checks at length.
     """
     import cvxpy as cp
 

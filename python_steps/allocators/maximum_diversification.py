@@ -65,5 +65,6 @@ def _compiled(shape: _convex.Shape) -> _convex.Compiled:
         scale == parameters["inverse_budget"] * cp.sum(weights),
         *rules.values(),
     ]
-    problem = cp.Problem(cp.Minimize(cp.sum_squares(_convex.rooted(parameters["root"], weights))), constraints)
+    variance = cp.sum_squares(_convex.rooted(parameters["root"], weights))
+    problem = cp.Problem(cp.Minimize(variance), constraints)
     return _convex.Compiled(problem, weights, parameters, rules)

@@ -43,5 +43,6 @@ def _compiled(shape: _convex.Shape) -> _convex.Compiled:
     parameters, rules = _convex.bounded(weights, shape)
     parameters |= {"root": _convex.root_parameter(shape.size), "budget": cp.Parameter(nonneg=True)}
     constraints = [cp.sum(weights) == parameters["budget"], *rules.values()]
-    problem = cp.Problem(cp.Minimize(cp.sum_squares(_convex.rooted(parameters["root"], weights))), constraints)
+    variance = cp.sum_squares(_convex.rooted(parameters["root"], weights))
+    problem = cp.Problem(cp.Minimize(variance), constraints)
     return _convex.Compiled(problem, weights, parameters, rules)

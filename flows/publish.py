@@ -1,25 +1,38 @@
 """A run works on a copy of its own and publishes it by one rename, so that readers see whole runs only."""
 
 import fcntl
+import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.failpoints import reached
+from python_steps import lake
+
+if TYPE_CHECKING:
+    import duckdb
 
 # The copy keeps the file's name, in a folder of its own: DuckDB names the catalog after the file, and a
 # folder that is never used twice holds no write-ahead log of another run.
 PUBLISHED = "published.duckdb"
 WORKING = "working-"
+BEGUN = "begun"  # beside a working file of a lake: the snapshot it begins from
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
 
 
 def published(folder: Path) -> Path:
     """The file readers open."""
-    return folder / PUBLISHED
+    if not lake.is_used():
+        return folder / PUBLISHED
+    file = folder / lake.SHELL
+    if not file.exists():  # the first look from this machine
+        with suppress(lake.NothingPinned):
+            lake.open_shell(file)
+    return file
 
 
 @contextmanager
@@ -35,6 +48,9 @@ def working_copy(folder: Path) -> Iterator[Path]:
         owner = _open_folder(place)
         fcntl.flock(owner, fcntl.LOCK_EX)
     try:
+        if lake.is_used():
+            yield _begun(place)
+            return
         if published(folder).exists():
             _copy(published(folder), place / PUBLISHED)
         yield place / PUBLISHED
@@ -52,7 +68,10 @@ def publish(working: Path, folder: Path) -> Path:
 
     con = warehouse.connect(working)
     try:
-        con.execute("checkpoint")
+        if lake.is_lake(working):
+            _pin(con, working)
+        else:
+            con.execute("checkpoint")
     finally:
         con.close()
     reached("checkpointed")
@@ -67,6 +86,25 @@ def publish(working: Path, folder: Path) -> Path:
     _sync(folder)
     reached("published")
     return published(folder)
+
+
+def _begun(place: Path) -> Path:
+    """A file to attach the lake to, which is now as it was published."""
+    from python_steps import warehouse
+
+    file = place / lake.SHELL
+    con = warehouse.connect(file)
+    try:
+        since = lake.begin(con)
+    finally:
+        con.close()
+    (place / BEGUN).write_text(json.dumps(since), "utf-8")
+    return file
+
+
+def _pin(con: "duckdb.DuckDBPyConnection", working: Path) -> None:
+    lake.pin(con, json.loads((working.parent / BEGUN).read_text("utf-8")))
+    lake.clean(con)
 
 
 def sweep(folder: Path) -> list[str]:

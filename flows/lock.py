@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from python_steps import lake
+from python_steps import lake, lake_lock
 
 LOCK_FILE = "lock"
 LOCK_WAIT = 900.0
@@ -26,7 +26,8 @@ def held(folder: Path, portfolio: str, wait: float = LOCK_WAIT) -> Iterator[None
     """Hold the lock of a warehouse folder, which is made if it is not there.
 
     Raises Busy at once if the same portfolio runs, alone or with others, and after `wait` seconds if another
-    one does, which of a lake may be on another machine. `portfolio` are the names of those that run, with AND between them.
+    one does, or any one from elsewhere that has the same lake. `portfolio` are the names of those that run,
+    with AND between them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -50,7 +51,7 @@ def _lake(wait: float) -> Iterator[None]:
         return
     with ExitStack() as stack:
         try:
-            stack.enter_context(lake.held(wait))
+            stack.enter_context(lake_lock.held(wait))
         except TimeoutError as error:
             raise Busy(str(error)) from None
         yield

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from flows.failpoints import reached
 from python_steps import lake
+from python_steps.errors import InputError
 
 if TYPE_CHECKING:
     import duckdb
@@ -25,22 +26,25 @@ FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
 
 
 def published(folder: Path) -> Path:
-    """The file readers open."""
-    if not lake.is_used():
-        return folder / PUBLISHED
-    file = folder / lake.SHELL
-    if not file.exists():  # the first look from this machine
+    """The file readers open: where a folder has one with tables it is that, though there be a lake."""
+    file, shell = folder / PUBLISHED, folder / lake.SHELL
+    if file.exists() or not lake.is_used():
+        return file
+    if not shell.exists():  # the first look from this machine
         with suppress(lake.NothingPinned):
-            lake.open_shell(file)
-    return file
+            lake.open_shell(shell)
+    return shell
 
 
 @contextmanager
 def working_copy(folder: Path) -> Iterator[Path]:
     """A copy of the published file to work on; there is no file yet if nothing was published.
 
-    It is removed at the end, with everything beside it. While it lives no `sweep` touches it.
+    It is removed at the end, with everything beside it. While it lives no `sweep` touches it. With a lake it
+    stands for the lake itself: nothing is copied, and it is put back to what is published.
     """
+    if lake.is_used() and (folder / PUBLISHED).exists():
+        raise InputError(f"{folder} has a {PUBLISHED}; {lake.CATALOGUE} needs another --warehouse")
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"{WORKING}{secrets.token_hex(8)}"
     with _locked(folder):

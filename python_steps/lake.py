@@ -1,19 +1,18 @@
-"""A DuckLake in place of one file: catalogue in PostgreSQL or SQLite, rows in Parquet, readers on one snapshot.
+"""A DuckLake in place of one file: catalogue in PostgreSQL or SQLite, rows in Parquet.
 
-A run writes into the lake as it goes, so its newest state may be half a run. What is published is a number: the
-snapshot that `published.pins` names. It changes in one transaction, after the run is whole. The files named
+A run writes into the lake as it goes, so its newest state may be half a run. What is published is a number,
+the snapshot that `published.pins` names: it changes in one transaction, once the run is whole. Files named
 *.ducklake are DuckDB files without tables: what is opened so that the lake can be attached to it.
 """
 
-import fcntl
 import os
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -26,11 +25,9 @@ BESIDE = "earlier"  # what a snapshot is called that is attached beside the newe
 SHELL = "published.ducklake"
 SUFFIX = ".ducklake"
 KEPT = 3  # published snapshots whose files stay, for readers that have not closed
-LOCK = 7_305_421_118  # any number, as long as all agree on it
-POLL = 0.1
 
 EXTENSIONS = {"postgres": "postgres_scanner", "sqlite": "sqlite_scanner"}
-CONFIG = {"threads": 1, "autoinstall_known_extensions": False}
+CONFIG: dict[str, Any] = {"threads": 1, "autoinstall_known_extensions": False}
 # Writers of different tables, or of rows in one, only race for the next number: they wait their turn.
 PATIENCE = {"ducklake_max_retry_count": 100, "ducklake_retry_wait_ms": 50, "ducklake_retry_backoff": 1.0}
 PINS = "published.pins"
@@ -66,6 +63,12 @@ def attach(con: duckdb.DuckDBPyConnection, *, read_only: bool = False) -> None:
             load(con)
             _attach(con, f", read_only, snapshot_version {pinned()}" if read_only else "")
     con.execute(f"use {NAME}")
+
+
+def attach_published(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """What is published, read-only beside an open file and under another name. Raises as `attach`."""
+    load(con)
+    _attach(con, f", read_only, snapshot_version {pinned()}", name)
 
 
 def pinned() -> int:
@@ -150,57 +153,11 @@ def clean(con: duckdb.DuckDBPyConnection) -> int:
     return len(old)
 
 
-@contextmanager
-def held(wait: float) -> Iterator[None]:
-    """Hold the lake, on whichever machine: a lock that its catalogue drops when the holder dies.
-
-    Raises TimeoutError after `wait` seconds.
-    """
-    kind, place = _catalogue()
-    with (_held_in_postgres if kind == "postgres" else _held_beside)(place) as try_lock:
-        until = time.monotonic() + wait
-        while not try_lock():
-            if time.monotonic() >= until:
-                raise TimeoutError(f"the lake is held by another run; waited {wait:g} s")
-            time.sleep(min(POLL, max(0.0, until - time.monotonic())))
-        yield
-
-
-@contextmanager
-def _held_in_postgres(place: str) -> Iterator[Callable[[], bool]]:
-    con = duckdb.connect(config=CONFIG)
-    try:
-        load(con)
-        con.execute(f"attach '{_quoted(place)}' as catalogue (type postgres)")
-        con.begin()  # the lock is that of the transaction
-        query = f"from postgres_query('catalogue', 'select pg_try_advisory_xact_lock({LOCK})')"
-        yield lambda: bool(con.execute(query).fetchall()[0][0])
-    finally:
-        con.close()
-
-
-@contextmanager
-def _held_beside(place: str) -> Iterator[Callable[[], bool]]:
-    handle = os.open(f"{place}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-
-    def try_lock() -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    try:
-        yield try_lock
-    finally:
-        os.close(handle)
-
-
 def load(con: duckdb.DuckDBPyConnection) -> None:
-    """Load the extensions from their packages: nothing is downloaded. Raises InputError where one is missing."""
-    wanted = ["ducklake", EXTENSIONS[_catalogue()[0]], *["httpfs"] * _data().startswith("s3://")]
+    """Load the extensions from their packages: nothing is downloaded. Raises InputError where one is not."""
+    wanted = ["ducklake", EXTENSIONS[catalogue()[0]], *["httpfs"] * _data().startswith("s3://")]
     for name in wanted:
-        con.execute(f"load '{_quoted(str(_extension(name)))}'")
+        con.execute(f"load '{quoted(str(_extension(name)))}'")
     for name, value in PATIENCE.items():
         con.execute(f"set global {name} = {value}")
 
@@ -225,18 +182,23 @@ def beside(con: duckdb.DuckDBPyConnection, snapshot: int) -> Iterator[str]:
 
 def _attach(con: duckdb.DuckDBPyConnection, how: str, name: str = NAME) -> None:
     # Rows kept inside the catalogue would be rows of another kind: with 0 all are in Parquet.
-    kind, place = _catalogue()
-    where = f"data_path '{_quoted(_data())}', data_inlining_row_limit 0{how}"
-    con.execute(f"attach if not exists 'ducklake:{kind}:{_quoted(place)}' as {name} ({where})")
+    kind, place = catalogue()
+    where = f"data_path '{quoted(_data())}', data_inlining_row_limit 0{how}"
+    con.execute(f"attach if not exists 'ducklake:{kind}:{quoted(place)}' as {name} ({where})")
 
 
-def _catalogue() -> tuple[str, str]:
-    """What kind of catalogue, and where: the rest of a PostgreSQL connection is in libpq's PG variables."""
+def catalogue() -> tuple[str, str]:
+    """What kind of catalogue, and where: the rest of a PostgreSQL connection is in libpq's PG variables.
+
+    Raises InputError where it is none, or has a password: DuckDB shows it in errors and in a table.
+    """
     kind, _, place = os.environ.get(CATALOGUE, "").partition(":")
     if kind not in EXTENSIONS or (kind == "sqlite" and not place):
         raise InputError(f"{CATALOGUE}: expected postgres:dbname=NAME or sqlite:FILE")
     if re.search(r"password|://", place, re.IGNORECASE):
-        raise InputError(f"{CATALOGUE}: a password belongs into PGPASSWORD or PGPASSFILE, an address into PGHOST")
+        raise InputError(
+            f"{CATALOGUE}: a password belongs into PGPASSWORD or PGPASSFILE, an address into PGHOST"
+        )
     return kind, place
 
 
@@ -252,5 +214,6 @@ def _refusal(since: int | None) -> str:
     return f"another run has published since this one began {begun}: run it again"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Text as it may stand between single quotes of SQL."""
     return text.replace("'", "''")

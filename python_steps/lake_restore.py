@@ -21,13 +21,15 @@ VIEWS = """
     select schema_name, view_name, sql from duckdb_views()
     where database_name = $database and list_contains($schemas, schema_name) and not internal
 """
-FILES = "select data_file, delete_file from ducklake_list_files($database, $table, schema => $schema) order by all"
+FILES = """
+    select data_file, delete_file from ducklake_list_files($database, $table, schema => $schema) order by all
+"""
 
 Name = tuple[str, str]
 
 
 def restore(con: duckdb.DuckDBPyConnection, snapshot: int | None) -> list[str]:
-    """Make the newest state that of a published snapshot, or empty where there is none; returns what differed."""
+    """Make the newest state that of a snapshot, or empty where there is none; returns what differed."""
     newest = con.execute(f"from {lake.NAME}.current_snapshot()").fetchall()[0][0]
     if snapshot is not None and newest == snapshot + 1:  # nothing happened since it was published
         return []
@@ -47,7 +49,9 @@ def _take_over(
         con.execute(f"drop view {lake.NAME}.{_text(name)}")
     for name in changed:
         is_same_shape = name in there and name in tables and there[name][0] == tables[name][0]
-        for statement in _statements(_text(name), before, is_kept=name in tables, is_same_shape=is_same_shape):
+        for statement in _statements(
+            _text(name), before, is_kept=name in tables, is_same_shape=is_same_shape
+        ):
             con.execute(statement)
     for name in [name for name in turned if name in views]:
         con.execute(views[name])
@@ -66,7 +70,9 @@ def _statements(table: str, before: str, *, is_kept: bool, is_same_shape: bool) 
 def _tables(con: duckdb.DuckDBPyConnection, database: str) -> dict[Name, Any]:
     """Columns and Parquet files of each table: where these are the same, so are its rows."""
     found = con.execute(TABLES, {"database": database, "schemas": SCHEMAS}).fetchall()
-    return {(schema, table): (columns, _files(con, database, schema, table)) for schema, table, columns in found}
+    return {
+        (schema, table): (columns, _files(con, database, schema, table)) for schema, table, columns in found
+    }
 
 
 def _files(con: duckdb.DuckDBPyConnection, database: str, schema: str, table: str) -> list[Any]:

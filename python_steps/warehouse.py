@@ -80,6 +80,14 @@ def connect(file: str | Path, *, read_only: bool = False) -> duckdb.DuckDBPyConn
     return con
 
 
+def attach(con: duckdb.DuckDBPyConnection, file: Path, name: str) -> None:
+    """Another warehouse beside an open one, read-only: its file, or the lake as it is published."""
+    if lake.is_lake(file):
+        lake.attach_published(con, name)
+    else:
+        con.execute(f"attach '{lake.quoted(str(file))}' as {name} (read_only)")
+
+
 def backend(con: duckdb.DuckDBPyConnection) -> "Backend":
     """Ibis over an open connection."""
     import ibis  # a second of import, so only where it is used

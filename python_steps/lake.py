@@ -171,6 +171,18 @@ def _extension(name: str) -> Path:
 
 
 @contextmanager
+def opened(snapshot: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A snapshot by itself, read-only."""
+    con = duckdb.connect(config=CONFIG)
+    try:
+        load(con)
+        _attach(con, f", read_only, snapshot_version {snapshot}")
+        yield con
+    finally:
+        con.close()
+
+
+@contextmanager
 def beside(con: duckdb.DuckDBPyConnection, snapshot: int) -> Iterator[str]:
     """A snapshot, attached beside the newest state; gives the name it has there."""
     _attach(con, f", read_only, snapshot_version {snapshot}", BESIDE)
@@ -195,7 +207,7 @@ def catalogue() -> tuple[str, str]:
     kind, _, place = os.environ.get(CATALOGUE, "").partition(":")
     if kind not in EXTENSIONS or (kind == "sqlite" and not place):
         raise InputError(f"{CATALOGUE}: expected postgres:dbname=NAME or sqlite:FILE")
-    if re.search(r"password|://", place, re.IGNORECASE):
+    if re.search(r"password|//|@", place, re.IGNORECASE):
         raise InputError(
             f"{CATALOGUE}: a password belongs into PGPASSWORD or PGPASSFILE, an address into PGHOST"
         )

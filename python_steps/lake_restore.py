@@ -35,14 +35,16 @@ def restore(con: duckdb.DuckDBPyConnection, snapshot: int | None) -> list[str]:
         return []
     if snapshot is None:
         return _take_over(con, {}, {})
+    with lake.opened(snapshot) as alone:  # beside another state, views would name tables of that
+        views = _views(alone)
     with lake.beside(con, snapshot) as before:
-        return _take_over(con, _tables(con, before), _views(con, before), before)
+        return _take_over(con, _tables(con, before), views, before)
 
 
 def _take_over(
     con: duckdb.DuckDBPyConnection, tables: dict[Name, Any], views: dict[Name, str], before: str = ""
 ) -> list[str]:
-    there, seen = _tables(con, lake.NAME), _views(con, lake.NAME)
+    there, seen = _tables(con, lake.NAME), _views(con)
     turned = sorted(name for name in {*seen, *views} if seen.get(name) != views.get(name))
     changed = sorted(name for name in {*there, *tables} if there.get(name) != tables.get(name))
     for name in [name for name in turned if name in seen]:
@@ -79,8 +81,8 @@ def _files(con: duckdb.DuckDBPyConnection, database: str, schema: str, table: st
     return con.execute(FILES, {"database": database, "table": table, "schema": schema}).fetchall()
 
 
-def _views(con: duckdb.DuckDBPyConnection, database: str) -> dict[Name, str]:
-    found = con.execute(VIEWS, {"database": database, "schemas": SCHEMAS}).fetchall()
+def _views(con: duckdb.DuckDBPyConnection) -> dict[Name, str]:
+    found = con.execute(VIEWS, {"database": lake.NAME, "schemas": SCHEMAS}).fetchall()
     return {(schema, view): sql for schema, view, sql in found}
 
 

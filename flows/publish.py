@@ -53,7 +53,8 @@ def working_copy(folder: Path) -> Iterator[Path]:
         fcntl.flock(owner, fcntl.LOCK_EX)
     try:
         if lake.is_used():
-            yield _begun(place)
+            with _begun(place) as file:
+                yield file
             return
         if published(folder).exists():
             _copy(published(folder), place / PUBLISHED)
@@ -92,18 +93,21 @@ def publish(working: Path, folder: Path) -> Path:
     return published(folder)
 
 
-def _begun(place: Path) -> Path:
-    """A file to attach the lake to, which is now as it was published."""
+@contextmanager
+def _begun(place: Path) -> Iterator[Path]:
+    """A file to attach the lake to, which is now as it was published.
+
+    It stays open all along: DuckDB would load the extensions, 40 MB each, anew for every connection.
+    """
     from python_steps import warehouse
 
     file = place / lake.SHELL
     con = warehouse.connect(file)
     try:
-        since = lake.begin(con)
+        (place / BEGUN).write_text(json.dumps(lake.begin(con)), "utf-8")
+        yield file
     finally:
         con.close()
-    (place / BEGUN).write_text(json.dumps(since), "utf-8")
-    return file
 
 
 def _pin(con: "duckdb.DuckDBPyConnection", working: Path) -> None:

@@ -22,6 +22,8 @@ CATALOGUE = "PORTFOLIO_LAKE"
 DATA = "PORTFOLIO_LAKE_DATA"
 NAME = "lake"
 BESIDE = "earlier"  # what a snapshot is called that is attached beside the newest state
+NEWEST = "newest"  # what the newest state is called while it is asked what is published
+UNPUBLISHED = f"{CATALOGUE}: nothing is published in this lake"
 SHELL = "published.ducklake"
 SUFFIX = ".ducklake"
 KEPT = 3  # published snapshots whose files stay, for readers that have not closed
@@ -61,14 +63,14 @@ def attach(con: duckdb.DuckDBPyConnection, *, read_only: bool = False) -> None:
     with ATTACHING:
         if not con.execute("from duckdb_databases() where database_name = $1", [NAME]).fetchall():
             load(con)
-            _attach(con, f", read_only, snapshot_version {pinned()}" if read_only else "")
+            _attach(con, f", read_only, snapshot_version {_pinned(con)}" if read_only else "")
     con.execute(f"use {NAME}")
 
 
 def attach_published(con: duckdb.DuckDBPyConnection, name: str) -> None:
     """What is published, read-only beside an open file and under another name. Raises as `attach`."""
     load(con)
-    _attach(con, f", read_only, snapshot_version {pinned()}", name)
+    _attach(con, f", read_only, snapshot_version {_pinned(con)}", name)
 
 
 def pinned() -> int:
@@ -76,13 +78,22 @@ def pinned() -> int:
     con = duckdb.connect(config=CONFIG)
     try:
         load(con)
-        try:
-            _attach(con, ", read_only")
-            return snapshots(con)[0]
-        except (duckdb.CatalogException, duckdb.InvalidInputException, IndexError):  # no lake, or no pins
-            raise NothingPinned(f"{CATALOGUE}: nothing is published in this lake") from None
+        return _pinned(con)
     finally:
         con.close()
+
+
+def _pinned(con: duckdb.DuckDBPyConnection) -> int:
+    try:
+        _attach(con, ", read_only", NEWEST)
+    except duckdb.InvalidInputException:  # there is no catalogue
+        raise NothingPinned(UNPUBLISHED) from None
+    try:
+        return snapshots(con, NEWEST)[0]
+    except (duckdb.CatalogException, IndexError):  # or no publication in it
+        raise NothingPinned(UNPUBLISHED) from None
+    finally:
+        con.execute(f"detach {NEWEST}")
 
 
 def open_shell(file: Path) -> None:
@@ -97,9 +108,9 @@ def open_shell(file: Path) -> None:
     draft.replace(file)
 
 
-def snapshots(con: duckdb.DuckDBPyConnection) -> list[int]:
+def snapshots(con: duckdb.DuckDBPyConnection, name: str = NAME) -> list[int]:
     """Published snapshots that are kept, the newest first; none before the first publication."""
-    return list(con.execute(f"select snapshots from {NAME}.{PINS}").fetchall()[0][0])
+    return list(con.execute(f"select snapshots from {name}.{PINS}").fetchall()[0][0])
 
 
 def begin(con: duckdb.DuckDBPyConnection) -> int | None:

@@ -89,6 +89,7 @@ while last < count and time.monotonic() < end:
     assert seen[0] >= last, ("backwards", last, seen)
     last, looks = seen[0], looks + 1
     versions.add(last)
+    time.sleep(0.2)
 print(looks, last, len(versions))
 """
 

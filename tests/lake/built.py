@@ -13,16 +13,16 @@ from flows.publish import publish, working_copy
 from python_steps import warehouse
 from tests.worlds.small import PORTFOLIO, World
 
+Note = Callable[..., Any]
 LAST = "select run_id, as_of, batch_until from raw.runs order by run_number desc limit 1"
 
 
+def _silent(*_: object, **__: object) -> None:
+    pass
+
+
 def build(
-    folder: Path,
-    world: World,
-    told: Path,
-    *,
-    is_tested: bool,
-    note: Callable[..., Any] = lambda *_, **__: None,
+    folder: Path, world: World, told: Path, *, is_tested: bool, is_shown: bool = True, note: Note = _silent
 ) -> Path:
     """Land what `told` was told, make all tables and decisions, and publish."""
     with held(folder, PORTFOLIO), working_copy(folder) as file:
@@ -40,5 +40,5 @@ def build(
         policy = world.origin.policy
         run = pipeline.Run(file, run_id, PORTFOLIO, policy, pd.Timestamp(as_of), batch_until)
         note("Told")
-        pipeline.compute(run, Dbt(file), note, is_tested=is_tested)
+        pipeline.compute(run, Dbt(file), note, is_tested=is_tested, is_shown=is_shown)
         return publish(file, folder)

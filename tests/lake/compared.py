@@ -1,5 +1,6 @@
 """Two warehouses table by table, to the bit; one of them a lake."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,16 @@ class Compared:
     verdict: str
 
 
-def compare(plain: "duckdb.DuckDBPyConnection", other: "duckdb.DuckDBPyConnection") -> list[Compared]:
-    """Every table that is on either side; one that is on one side only differs."""
-    names = [{name for (name,) in con.execute(TABLES).fetchall()} for con in (plain, other)]
-    common = sorted(names[0] & names[1])
-    lonely = [Compared(name, 0, VERDICTS[2]) for name in sorted(names[0] ^ names[1])]
-    return [*(_compared(plain, other, name) for name in common), *lonely]
+def names(con: "duckdb.DuckDBPyConnection") -> list[str]:
+    """Every table and view of the three schemas."""
+    return [name for (name,) in con.execute(TABLES).fetchall()]
+
+
+def compare(
+    plain: "duckdb.DuckDBPyConnection", other: "duckdb.DuckDBPyConnection", tables: Sequence[str]
+) -> list[Compared]:
+    """Tables that both sides have, in order."""
+    return [_compared(plain, other, table) for table in tables]
 
 
 def _compared(plain: "duckdb.DuckDBPyConnection", other: "duckdb.DuckDBPyConnection", table: str) -> Compared:

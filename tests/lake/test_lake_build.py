@@ -1,4 +1,7 @@
-"""The whole small world made on DuckLake: every table is that of the plain build."""
+"""The small world made on DuckLake, as far as a decision reads: every table is that of the plain build.
+
+`make lake` makes and compares what no decision reads, too.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +23,7 @@ def folder(server, small_world: World, tmp_path_factory: pytest.TempPathFactory)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(server, place).items():
             patch.setenv(name, value)
-        built.build(place / "w", small_world, plain, is_tested=False)
+        built.build(place / "w", small_world, plain, is_tested=False, is_shown=False)
         yield place / "w"
 
 
@@ -33,11 +36,12 @@ def con(folder: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def test_every_table_is_that_of_the_plain_build(con, small_world: World):
     plain = warehouse.connect(small_world.whole, read_only=True)
-    tables = compared.compare(plain, con)
+    tables = compared.compare(plain, con, compared.names(con))
     plain.close()
     assert [one for one in tables if one.verdict == "different"] == []
-    assert sum(one.verdict == "to the bit" for one in tables) > 180
-    assert sum(one.rows > 0 for one in tables) > 180
+    filled = [one for one in tables if one.rows]
+    assert len(filled) > 100
+    assert sum(one.verdict == "to the bit" for one in filled) > 0.9 * len(filled)
 
 
 def test_a_hugeint_is_stored_as_a_decimal_and_read_as_a_hugeint(con):

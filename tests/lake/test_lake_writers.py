@@ -6,9 +6,11 @@ import re
 import duckdb
 import pytest
 
+from flows import sql
 from flows.lock import Busy, held
 from flows.outputs import NothingPublished, open_published
 from flows.publish import publish, published, working_copy
+from flows.requests import RequestError
 from python_steps import lake, lake_restore, warehouse
 from python_steps.errors import InputError
 from tests.lake.writing import APPEND, DIE, HOLD, PIN, PUBLISH, READ, end, start
@@ -180,6 +182,12 @@ def test_a_folder_with_a_file_of_its_own_is_no_lake(place):
     assert published(place) == place / "published.duckdb"
     with pytest.raises(InputError, match="needs another --warehouse"), working_copy(place):
         pass
+
+
+def test_the_hardened_session_is_not_to_be_had_on_a_lake(place):
+    put(place / "w")
+    with pytest.raises(RequestError, match="a lake is read by a DuckDB client of your own"):
+        sql.session(place / "w")
 
 
 def test_on_one_machine_a_catalogue_in_sqlite_will_do(place, monkeypatch):

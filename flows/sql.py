@@ -21,8 +21,9 @@ LOCKDOWN = (
 
 
 def session(folder: Path) -> "duckdb.DuckDBPyConnection":
-    """A hardened connection; what it refuses is a duckdb.Error. Raises NothingPublished, or RequestError for a
-    lake: who can read its files could write beside them, and ask its catalogue.
+    """A hardened connection; what it refuses is a duckdb.Error. Raises NothingPublished.
+
+    Raises RequestError for a lake: who can read its files could write beside them, and ask its catalogue.
     """
     if lake.is_lake(published(folder)):
         raise RequestError("sql: a lake is read by a DuckDB client of your own; see README, Past one machine")

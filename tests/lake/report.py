@@ -20,9 +20,9 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 HEAD = """# The same tables on DuckLake
 
 Written by `make lake`: the small world of the tests, eight assets over two years, made by the same code with
-all of dbt's tests, once as a file and once as a lake, whose catalogue is in Debian's PostgreSQL and whose rows
-are in a folder on the same disk. Two cores, of which a lake uses one. DuckDB keeps the sign of a zero or not,
-as the rows stored around it will have it; no step and no file of a run sees it.
+all of dbt's tests, once as a file and once as a lake, whose catalogue is in Debian's PostgreSQL and whose
+rows are in a folder on the same disk. Two cores, of which a lake uses one. DuckDB keeps the sign of a zero or
+not, as the rows stored around it will have it; no step and no file of a run sees it.
 
 """
 

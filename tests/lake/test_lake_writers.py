@@ -69,6 +69,17 @@ def test_of_four_that_publish_from_one_snapshot_one_does_and_the_others_are_told
     assert said.count(line) == 3
 
 
+def test_who_was_overtaken_long_ago_is_refused_too(place):
+    put(place / "w")
+    since = lake.pinned()
+    put(place / "other", "create table main.t as select 1 as a")
+    con = warehouse.connect(place / "late.ducklake")
+    with pytest.raises(lake.LakeConflict, match=f"began from snapshot {since}: run it again"):
+        lake.pin(con, since)
+    con.close()
+    assert lake.pinned() > since
+
+
 def test_a_run_that_dies_in_the_middle_is_seen_by_nobody_and_put_back(place):
     rows = "insert into raw.holdings select 'a', '2020-01-01', 'S0' || i, 0.25, 'a' from range(4) as t(i)"
     made = "create or replace table main.signals as select 7 as value"

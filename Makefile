@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: rebalance test mutants reliability dashboard audit docs lint format bench lock
+.PHONY: rebalance test mutants reliability lake dashboard audit docs lint format bench lock
 
 rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
@@ -21,6 +21,10 @@ mutants: .venv/installed
 # (FAULTS="--kills 50 --rebalance-kills 10 --hours 1" makes it less). Writes tests/reliability/RESULTS.md.
 reliability: .venv/installed
 	$(BIN)/python -m tests.reliability.report $(FAULTS)
+
+# The small world made on DuckLake, with PostgreSQL, beside the plain build: writes tests/lake/RESULTS.md.
+lake: .venv/installed
+	$(BIN)/python -m tests.lake.report
 
 # The Grafana dashboard, from the list of metrics.
 dashboard: .venv/installed

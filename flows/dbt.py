@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from flows import parsed_project
-from python_steps import warehouse
+from python_steps import lake, warehouse
 
 PROJECT = Path(__file__).parent.parent
 SHOWN_FAILURES = 20
@@ -101,7 +101,7 @@ class Dbt:
         return self._manifest
 
     def _entry(self, state: str) -> Path:
-        return parsed_project.entry(self.project, self.file.stem, state)
+        return parsed_project.entry(self.project, self.file.name, state)
 
     def _keep(self, kept: Path, state: str) -> None:
         """Keep the manifest, unless a file was changed since it was read."""
@@ -144,6 +144,7 @@ class Dbt:
     def _quiet(self, target: Path) -> list[str]:
         return [
             *("--project-dir", str(self.project), "--profiles-dir", str(self.project)),
+            *("--target", "lake" if lake.is_lake(self.file) else "working"),
             *("--target-path", str(target), "--log-path", str(target)),
             *("--quiet", "--no-print", "--log-level", "none", "--log-level-file", "none", "--no-use-colors"),
         ]

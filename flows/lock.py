@@ -5,9 +5,11 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+
+from python_steps import lake, lake_lock
 
 LOCK_FILE = "lock"
 LOCK_WAIT = 900.0
@@ -24,7 +26,8 @@ def held(folder: Path, portfolio: str, wait: float = LOCK_WAIT) -> Iterator[None
     """Hold the lock of a warehouse folder, which is made if it is not there.
 
     Raises Busy at once if the same portfolio runs, alone or with others, and after `wait` seconds if another
-    one does. `portfolio` are the names of those that run, with AND between them.
+    one does, or any one from elsewhere that has the same lake. `portfolio` are the names of those that run,
+    with AND between them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -32,11 +35,26 @@ def held(folder: Path, portfolio: str, wait: float = LOCK_WAIT) -> Iterator[None
         _acquire(lock, folder, portfolio, wait)
         _write(lock, {"pid": os.getpid(), "portfolio": portfolio})
         try:
-            yield
+            with _lake(wait):
+                yield
         finally:
             os.ftruncate(lock, 0)
     finally:
         os.close(lock)
+
+
+@contextmanager
+def _lake(wait: float) -> Iterator[None]:
+    """Where the warehouse is a lake, others may write into it from other folders and machines."""
+    if not lake.is_used():
+        yield
+        return
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lake_lock.held(wait))
+        except TimeoutError as error:
+            raise Busy(str(error)) from None
+        yield
 
 
 def _acquire(lock: int, folder: Path, portfolio: str, wait: float) -> None:

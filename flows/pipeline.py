@@ -15,7 +15,7 @@ import pandas as pd
 
 from flows.dbt import Dbt
 from flows.failpoints import reached
-from python_steps import plugins, warehouse
+from python_steps import lake, plugins, warehouse
 from python_steps.book import CASH
 from python_steps.policy import Policy
 
@@ -116,7 +116,7 @@ def compute_all(
     build(exclude=["source:steps+", *UNREAD])
     reached("built")
     note("Signals and windows built", **_counts(first, "signals", "walk_forward_windows"))
-    with _beside(lambda: _each(learn, runs)):
+    with _beside(first.file, lambda: _each(learn, runs)):
         if is_shown:
             build(select=EVIDENCE["learn"], exclude=["source:steps+"])
     reached("learned")
@@ -128,7 +128,7 @@ def compute_all(
     reached("trials_counted")
     decisions = [new_decisions(run) for run in runs]
     added = [len(rows) for rows in decisions]
-    with _beside(lambda: _each(weigh, runs, decisions, repeat(trials))):
+    with _beside(first.file, lambda: _each(weigh, runs, decisions, repeat(trials))):
         if is_shown:
             later = [*_downstream(BELIEVED + ALLOCATED), *EVIDENCE["allocate"]]
             build(select=EVIDENCE["weigh"], exclude=later)
@@ -137,7 +137,7 @@ def compute_all(
     reached("beliefs_built")
     note("Strategies weighed", decisions=sum(added), trials=trials)
     _each(tell_held, runs, decisions)
-    with _beside(lambda: _each(allocate, runs, decisions, repeat(is_shown))):
+    with _beside(first.file, lambda: _each(allocate, runs, decisions, repeat(is_shown))):
         if is_shown:
             build(select=EVIDENCE["allocate"], exclude=_downstream(ALLOCATED))
     reached("allocated")
@@ -152,7 +152,7 @@ def compute_all(
 def _measure(runs: Sequence[Run], build: Callable[..., None], note: Note) -> None:
     """Draw the intervals of what was earned."""
     intervals: list[int] = []
-    with _beside(lambda: intervals.extend(map(bootstrap, runs))):
+    with _beside(runs[0].file, lambda: intervals.extend(map(bootstrap, runs))):
         build(select=EVIDENCE["bootstrap"])
     reached("measured")
     build(select=[*_downstream(MEASURED), "leak_findings"])  # a view of what portfolio leakcheck wrote
@@ -160,11 +160,17 @@ def _measure(runs: Sequence[Run], build: Callable[..., None], note: Note) -> Non
 
 
 @contextmanager
-def _beside(step: Callable[[], object]) -> Iterator[None]:
+def _beside(file: Path, step: Callable[[], object]) -> Iterator[None]:
     """A step in a thread of its own, beside what is built inside: it neither reads that nor is read by it.
 
-    Ends when both have ended; where both fail, the step's error is raised.
+    Ends when both have ended; where both fail, the step's error is raised. In a lake the step goes first: two
+    transactions that commit at once in one process may crash DuckLake (its issue 1248).
     """
+    if lake.is_lake(file):
+        with one_thread():
+            step()
+            yield
+        return
     with one_thread(), ThreadPoolExecutor(1) as pool:
         working = pool.submit(step)
         try:

@@ -1,33 +1,50 @@
 """A run works on a copy of its own and publishes it by one rename, so that readers see whole runs only."""
 
 import fcntl
+import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flows.failpoints import reached
+from python_steps import lake
+from python_steps.errors import InputError
+
+if TYPE_CHECKING:
+    import duckdb
 
 # The copy keeps the file's name, in a folder of its own: DuckDB names the catalog after the file, and a
 # folder that is never used twice holds no write-ahead log of another run.
 PUBLISHED = "published.duckdb"
 WORKING = "working-"
+BEGUN = "begun"  # beside a working file of a lake: the snapshot it begins from
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of another file
 
 
 def published(folder: Path) -> Path:
-    """The file readers open."""
-    return folder / PUBLISHED
+    """The file readers open: where a folder has one with tables it is that, though there be a lake."""
+    file, shell = folder / PUBLISHED, folder / lake.SHELL
+    if file.exists() or not lake.is_used():
+        return file
+    if not shell.exists():  # the first look from this machine
+        with suppress(lake.NothingPinned):
+            lake.open_shell(shell)
+    return shell
 
 
 @contextmanager
 def working_copy(folder: Path) -> Iterator[Path]:
     """A copy of the published file to work on; there is no file yet if nothing was published.
 
-    It is removed at the end, with everything beside it. While it lives no `sweep` touches it.
+    It is removed at the end, with everything beside it. While it lives no `sweep` touches it. With a lake it
+    stands for the lake itself: nothing is copied, and it is put back to what is published.
     """
+    if lake.is_used() and (folder / PUBLISHED).exists():
+        raise InputError(f"{folder} has a {PUBLISHED}; {lake.CATALOGUE} needs another --warehouse")
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / f"{WORKING}{secrets.token_hex(8)}"
     with _locked(folder):
@@ -35,6 +52,10 @@ def working_copy(folder: Path) -> Iterator[Path]:
         owner = _open_folder(place)
         fcntl.flock(owner, fcntl.LOCK_EX)
     try:
+        if lake.is_used():
+            with _begun(place) as file:
+                yield file
+            return
         if published(folder).exists():
             _copy(published(folder), place / PUBLISHED)
         yield place / PUBLISHED
@@ -52,7 +73,10 @@ def publish(working: Path, folder: Path) -> Path:
 
     con = warehouse.connect(working)
     try:
-        con.execute("checkpoint")
+        if lake.is_lake(working):
+            _pin(con, working)
+        else:
+            con.execute("checkpoint")
     finally:
         con.close()
     reached("checkpointed")
@@ -67,6 +91,28 @@ def publish(working: Path, folder: Path) -> Path:
     _sync(folder)
     reached("published")
     return published(folder)
+
+
+@contextmanager
+def _begun(place: Path) -> Iterator[Path]:
+    """A file to attach the lake to, which is now as it was published.
+
+    It stays open all along: DuckDB would load the extensions, 40 MB each, anew for every connection.
+    """
+    from python_steps import warehouse
+
+    file = place / lake.SHELL
+    con = warehouse.connect(file)
+    try:
+        (place / BEGUN).write_text(json.dumps(lake.begin(con)), "utf-8")
+        yield file
+    finally:
+        con.close()
+
+
+def _pin(con: "duckdb.DuckDBPyConnection", working: Path) -> None:
+    lake.pin(con, json.loads((working.parent / BEGUN).read_text("utf-8")))
+    lake.clean(con)
 
 
 def sweep(folder: Path) -> list[str]:

@@ -149,7 +149,7 @@ def _as_it_was(file: Path, source: Path, told: dict[str, Any]) -> pipeline.Run:
     bounds = {name: told[name] for name in ("run_number", "batch_until", "as_of")}
     con = warehouse.connect(file)
     try:
-        con.execute(f"attach '{str(source).replace(chr(39), chr(39) * 2)}' as told (read_only)")
+        warehouse.attach(con, source, "told")
         for table, condition in VISIBLE.items():
             wanted = {key: value for key, value in bounds.items() if f"${key}" in condition}
             con.execute(f"insert into {table} by name select * from told.{table} where {condition}", wanted)

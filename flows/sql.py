@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.outputs import open_published
+from flows.publish import published
+from flows.requests import RequestError
+from python_steps import lake
 
 if TYPE_CHECKING:
     import duckdb
@@ -18,7 +21,12 @@ LOCKDOWN = (
 
 
 def session(folder: Path) -> "duckdb.DuckDBPyConnection":
-    """A hardened connection; what it refuses is a duckdb.Error. Raises NothingPublished."""
+    """A hardened connection; what it refuses is a duckdb.Error. Raises NothingPublished.
+
+    Raises RequestError for a lake: who can read its files could write beside them, and ask its catalogue.
+    """
+    if lake.is_lake(published(folder)):
+        raise RequestError("sql: a lake is read by a DuckDB client of your own; see README, Past one machine")
     con = open_published(folder)
     for statement in LOCKDOWN:
         con.execute(statement)

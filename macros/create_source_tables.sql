@@ -1,6 +1,7 @@
 {# Creates, where it is missing, every table that Python writes, with the columns of sources.yml. #}
 {% macro create_source_tables() %}
     {% if execute %}
+        {% do run_query("create schema if not exists stored") if target.name == "lake" %}
         {% for source in graph.sources.values() %}
             {% set columns = [] %}
             {% for column in source.columns.values() %}

@@ -14,6 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import yaml
 
+from python_steps import lake
+
 if TYPE_CHECKING:
     import ibis
     from ibis.backends.duckdb import Backend
@@ -79,7 +81,17 @@ def connect(file: str | Path, *, read_only: bool = False) -> duckdb.DuckDBPyConn
     con.execute("set TimeZone = 'UTC'")
     # A wrong guess of the left side's size turns an as-of join into a loop over all pairs.
     con.execute("set asof_loop_join_threshold = 0")
+    if lake.is_lake(file):
+        lake.attach(con, read_only=read_only)
     return con
+
+
+def attach(con: duckdb.DuckDBPyConnection, file: Path, name: str) -> None:
+    """Another warehouse beside an open one, read-only: its file, or the lake as it is published."""
+    if lake.is_lake(file):
+        lake.attach_published(con, name)
+    else:
+        con.execute(f"attach '{lake.quoted(str(file))}' as {name} (read_only)")
 
 
 def backend(con: duckdb.DuckDBPyConnection) -> "Backend":

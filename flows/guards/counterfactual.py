@@ -297,7 +297,7 @@ def origin_of(
     con = warehouse.connect(file)
     try:
         warehouse.create_tables(con)
-        con.execute(f"attach '{_quoted(published)}' as told (read_only)")
+        warehouse.attach(con, published, "told")
         for table, query in told_by(dt.datetime.max).items():
             con.execute(f"insert into {table} by name {query}")
         con.execute("delete from raw.runs where portfolio <> $portfolio", {"portfolio": portfolio})

@@ -133,12 +133,18 @@ REVIEWED = {
     "flows/page_rows.py": {"OF_RUN", "SEEN"},
     "flows/pipeline.py": {"table"},
     "flows/rebalance.py": {"table"},
-    "flows/replay.py": {"table", "condition", "str(source).replace(chr(39), chr(39) * 2)"},
+    "flows/replay.py": {"table", "condition"},
     "flows/vendors.py": {"ASSETS_IN_FORCE"},
     "python_steps/adapters/file.py": {  # columns are renamed to ours before
         *("', '.join(selected)", "' union all '.join(misfits)", "_text(column)"),
         *("column", "condition", "value"),
     },
+    "python_steps/lake.py": {  # a path is quoted; names are ours, and a snapshot is a number
+        *("quoted(place)", "quoted(str(_extension(name)))", "kind", "name", "where"),
+        *("NAME", "PINS"),
+    },
+    "python_steps/lake_lock.py": {"lake.quoted(place)"},
+    "python_steps/lake_restore.py": {"_text(name)", "lake.NAME", "before", "table"},
     "python_steps/land_actions.py": {"column", "condition", "numbers", "table", "ASSETS_IN_FORCE"},
     "python_steps/land_bars.py": {
         *("table", "batches", "reason", "detail", "condition"),
@@ -147,6 +153,7 @@ REVIEWED = {
     "python_steps/land_payloads.py": {"marks"},
     "python_steps/landing_sql.py": {"SAME_VALUES"},
     "python_steps/warehouse.py": {
+        *("lake.quoted(str(file))", "name"),  # a path, and our name of what is attached
         *("table", "shape", "query", "table.partition('.')[0]", "', '.join(values)"),
     },
 }

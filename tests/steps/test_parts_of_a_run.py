@@ -10,6 +10,7 @@ from flows import pipeline
 from flows.dbt import Dbt
 from flows.publish import PUBLISHED
 
+FILE = Path(PUBLISHED)
 STEPS = ("learn", "weigh", "tell_held", "allocate", "bootstrap", "count_trials", "new_decisions", "_counts")
 
 
@@ -22,7 +23,7 @@ def parts(monkeypatch) -> list[dict]:
     monkeypatch.setattr(pipeline, "new_decisions", lambda _: [])
     monkeypatch.setattr(pipeline, "_counts", lambda *_: {})
     dbt = SimpleNamespace(build=lambda **chosen: asked.append(chosen), project=Path())
-    pipeline.compute_all([None], dbt, lambda *_, **__: None)
+    pipeline.compute_all([SimpleNamespace(file=FILE)], dbt, lambda *_, **__: None)
     return asked
 
 
@@ -35,14 +36,14 @@ def test_every_model_and_every_test_is_made_once_in_a_run(parts, tmp_path):
 
 def test_a_step_and_what_is_built_beside_it_both_end_before_an_error_is_raised():
     ended = []
-    with pytest.raises(ValueError, match="the step"), pipeline._beside(lambda: _fail(ended, "step")):
+    with pytest.raises(ValueError, match="the step"), pipeline._beside(FILE, lambda: _fail(ended, "step")):
         _fail(ended, "build")
     assert sorted(ended) == ["build", "step"]
 
 
 def test_what_is_built_beside_a_step_may_fail_alone():
     ended = []
-    with pytest.raises(ValueError, match="the build"), pipeline._beside(lambda: ended.append("step")):
+    with pytest.raises(ValueError, match="the build"), pipeline._beside(FILE, lambda: ended.append("step")):
         _fail(ended, "build")
     assert sorted(ended) == ["build", "step"]
 

@@ -25,15 +25,17 @@ def overlapping_returns(returns: np.ndarray, days: int = DAYS) -> np.ndarray:
     """
     if len(returns) < days:
         raise ValueError(f"overlapping_returns: {len(returns)} rows, at least {days} are needed")
-    kept = len(returns) - days + 1
-    growth = np.ones((kept, returns.shape[1]))
-    for lag in range(days):
-        growth = growth * (1.0 + returns[lag : lag + kept])
-    return growth - 1.0
+    kept, steps = len(returns) - days + 1, 1.0 + returns
+    growth = steps[:kept]
+    for lag in range(1, days):
+        growth = growth * steps[lag : lag + kept]
+    return np.asarray(growth - 1.0)
 
 
 def known_runs(returns: np.ndarray) -> np.ndarray:
     """How many returns in a row, the last one included, each column has (T x N, NaN where unknown)."""
+    if np.isfinite(returns).all():
+        return np.full(returns.shape[1], len(returns), dtype=np.int64)
     unknown = ~np.isfinite(returns[::-1])
     return np.where(unknown.any(axis=0), unknown.argmax(axis=0), len(returns)).astype(np.int64)
 

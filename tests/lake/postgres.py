@@ -3,6 +3,7 @@
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -69,19 +70,22 @@ def running() -> Iterator[Server]:
             **somebody,
         )
         options = [part for setting in SETTINGS for part in ("-c", setting)]
-        process = subprocess.Popen(
-            [found / "postgres", "-D", data, "-p", str(server.port), *options],
-            cwd=folder,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            **somebody,
-        )
+        log = folder / "log"
+        with log.open("w") as said:
+            process = subprocess.Popen(
+                [found / "postgres", "-D", data, "-p", str(server.port), *options],
+                cwd=folder,
+                stdout=said,
+                stderr=said,
+                **somebody,
+            )
         try:
             _wait_for(server)
             yield server
+            ended = process.poll()
+            assert ended is None, f"PostgreSQL ended with {ended} by itself: {log.read_text()[-1000:]}"
         finally:
-            process.terminate()
-            process.send_signal(2)  # fast: it does not wait for clients
+            process.send_signal(signal.SIGINT)  # fast: it does not wait for clients
             process.wait(READY)
 
 

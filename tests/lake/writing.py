@@ -96,7 +96,7 @@ print(looks, last, len(versions))
 
 def start(program: str, folder: Path, me: str, count: int = 0) -> subprocess.Popen[str]:
     """Start a program, which has said that it is ready."""
-    command = [sys.executable, "-c", HEAD + program, str(folder), me, str(count)]
+    command = [sys.executable, "-X", "faulthandler", "-c", HEAD + program, str(folder), me, str(count)]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
     assert process.stdout is not None
@@ -114,5 +114,5 @@ def end(*processes: subprocess.Popen[str]) -> list[str]:
         process.stdin.flush()
     said = [process.communicate(timeout=120) for process in processes]
     for process, (_, error) in zip(processes, said, strict=True):
-        assert process.returncode == 0, error
+        assert process.returncode == 0, f"ended with {process.returncode}: {error}"
     return [out for out, _ in said]

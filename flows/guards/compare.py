@@ -156,7 +156,7 @@ def differences(
     con.execute("set TimeZone = 'UTC'")
     try:
         for side, file in (("whole", whole), ("cut", cut)):
-            con.execute(f"attach '{_quoted(file)}' as {side} (read_only)")
+            warehouse.attach(con, file, side)
         wanted = {table: (conditions or {}).get(table, "true") for table in tables or compared_tables(con)}
         found = [_compared(con, table, until, condition) for table, condition in wanted.items()]
     finally:
@@ -185,7 +185,7 @@ def count_compared(file: Path, until: dt.datetime, tables: Sequence[str] = ()) -
     con = duckdb.connect(config=warehouse.CONFIG)
     try:
         for side in ("whole", "cut"):
-            con.execute(f"attach '{_quoted(file)}' as {side} (read_only)")
+            warehouse.attach(con, file, side)
         wanted = tables or compared_tables(con)
         counts = [
             con.execute(
@@ -271,8 +271,3 @@ def _row(columns: Sequence[str], row: tuple | None) -> str:
 
 def _list(values: Sequence[str]) -> str:
     return ", ".join(values[:SHOWN]) + f" and {len(values) - SHOWN} more" * (len(values) > SHOWN)
-
-
-def _quoted(file: Path) -> str:
-    """A path inside an SQL literal."""
-    return str(file).replace("'", "''")

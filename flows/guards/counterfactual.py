@@ -70,7 +70,7 @@ class Origin:
         con = warehouse.connect(file)
         try:
             warehouse.create_tables(con)
-            con.execute(f"attach '{_quoted(self.file)}' as told (read_only)")
+            warehouse.attach(con, self.file, "told")
             con.begin()
             for table, query in tables.items():
                 con.execute(f"insert into {table} by name {query}")
@@ -408,10 +408,6 @@ def _past_warm_up(since: dt.date) -> dict[str, str]:
         )
         for table in FIXED_LOOK_BACK
     }
-
-
-def _quoted(file: Path) -> str:
-    return str(file).replace("'", "''")
 
 
 def _silent(*_: object, **__: object) -> None:

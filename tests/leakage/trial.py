@@ -37,7 +37,6 @@ CUT = "just before the last bar"
 AS_OF = "a minute before the restatement"
 POISON = ("in the middle of a test span, at a decision", "mirrored")
 
-
 # Where a run may stop when nothing later is looked at: the note it makes, and the tables that are there then.
 STAGES = {
     "Learners fitted": pipeline.LEARNED,
@@ -329,7 +328,7 @@ def _as_of_of_other_rows(bench: Bench) -> list[Finding]:
 
 def _ahead(bench: Bench, told: dict[str, str]) -> list[Finding]:
     at = small.CUTS[AS_OF]
-    told |= {"raw.runs": told_by(at)["raw.runs"]}
+    told = told | {"raw.runs": told_by(at)["raw.runs"]}
     ahead = bench.made(bench.origin.retold("ahead of its as_of", told))
     event = f"a run as of {at} of what is told until {small.RUNS[-1]}"
     return _compared(bench, "as_of", ahead, bench.behind, event)

@@ -203,12 +203,14 @@ def finish(run: pipeline.Run, added: int) -> Outcome:
 def decisions_digest(con: "duckdb.DuckDBPyConnection", run_id: str) -> str:
     """SHA-256 over every row that the run wrote about its decisions, whoever the run is."""
 
-    def of_table(table: str) -> str:
+    def of_table(table: str, cursor: "duckdb.DuckDBPyConnection") -> str:
         query = f"select * exclude (run_id) from steps.{table} where run_id = $run_id"
-        return f"{table} {warehouse.rows_digest(con.cursor(), query, {'run_id': run_id})}\n"
+        return f"{table} {warehouse.rows_digest(cursor, query, {'run_id': run_id})}\n"
 
+    cursors = [warehouse.cursor(con) for _ in pipeline.DECIDED]
     with ThreadPoolExecutor(DIGESTED_AT_ONCE) as pool:
-        return hashlib.sha256("".join(pool.map(of_table, pipeline.DECIDED)).encode()).hexdigest()
+        rows = pool.map(of_table, pipeline.DECIDED, cursors)
+        return hashlib.sha256("".join(rows).encode()).hexdigest()
 
 
 def forget(run: pipeline.Run) -> None:

@@ -94,6 +94,14 @@ def attach(con: duckdb.DuckDBPyConnection, file: Path, name: str) -> None:
         con.execute(f"attach '{lake.quoted(str(file))}' as {name} (read_only)")
 
 
+def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """One more connection to what is open, for a thread of its own: one of a lake would begin in its file."""
+    (name,) = con.execute("select current_database()").fetchall()[0]
+    other = con.cursor()
+    other.execute(f'use "{name}"')
+    return other
+
+
 def backend(con: duckdb.DuckDBPyConnection) -> "Backend":
     """Ibis over an open connection."""
     import ibis  # a second of import, so only where it is used

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from flows import pipeline
+from flows import pipeline, rebalance
 from flows.outputs import open_published
 from python_steps import lake, warehouse
 from tests.lake import built, compared
@@ -45,6 +45,15 @@ def test_every_table_is_that_of_the_plain_build(con, small_world: World):
     filled = [one for one in tables if one.rows]
     assert len(filled) > 100
     assert sum(one.verdict == "to the bit" for one in filled) > 0.9 * len(filled)
+
+
+def test_the_decisions_of_a_run_have_a_digest_and_it_is_that_of_their_rows(con, small_world: World):
+    run_id = small_world.origin.run_of(small_world.whole).run_id
+    found = rebalance.decisions_digest(con, run_id)  # by cursors, which begin in the file
+    assert found == rebalance.decisions_digest(con, run_id)
+    assert found != rebalance.decisions_digest(con, "no run")
+    query = "select count(*) from steps.target_exposures"
+    assert warehouse.cursor(con).execute(query).fetchall() == con.execute(query).fetchall()
 
 
 def test_a_hugeint_is_stored_as_a_decimal_and_read_as_a_hugeint(con):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.leakage.catalogue import FAMILIES, MUTANTS, PROJECT, apply, catalogue, copy_project, read
+from tests.leakage.remembered import ROOTS, files_of
 from tests.leakage.score_report import GOOD
 from tests.leakage.trial import CUT, GUARDS, POISON
 from tests.worlds import small
@@ -56,6 +57,17 @@ def test_every_edit_can_be_made(tmp_path: Path) -> None:
             if (original := tmp_path / "original" / file).exists():
                 copied.write_text(original.read_text("utf-8"), "utf-8")
         apply(mutant, tmp_path / mutant.name)
+
+
+def test_an_edited_step_is_never_remembered() -> None:
+    """What is edited is reached, or the original's rows would pass for those of the mutant."""
+    reached = {step: {f"{file.relative_to(PROJECT)}" for file in files_of(step, PROJECT)} for step in ROOTS}
+    assert "python_steps/covariances/oas.py" in reached["allocate"] - reached["learn"]
+    assert "python_steps/learn_forecasts.py" in reached["learn"] - reached["allocate"]
+    for mutant in CATALOGUE:
+        edited = {edit.file for edit in mutant.edits if edit.file.endswith(".py")}
+        if edited and not mutant.lands and mutant.guard != "python":
+            assert edited <= set().union(*reached.values()), mutant.name
 
 
 def test_the_catalogue_covers_every_leak_and_both_languages() -> None:

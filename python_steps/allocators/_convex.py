@@ -202,14 +202,15 @@ def named(prices: Mapping[str, np.ndarray], limits: Limits, unit: float) -> dict
     """
     found: dict[str, float] = {}
     for kind, names in (
-        ("upper", [f"asset {symbol}" for symbol in limits.symbols]),
+        ("upper", limits.symbols),
         ("groups", [group.name for group in limits.groups]),
         ("turnover", ["turnover"]),
         ("volatility", ["volatility"]),
     ):
-        for name, value in zip(names, prices.get(kind, np.empty(0)).tolist(), strict=False):
-            if value > PRICED:
-                found[name] = value * unit
+        values = prices.get(kind, np.empty(0))[: len(names)]
+        for place in np.flatnonzero(values > PRICED).tolist():
+            name = f"asset {names[place]}" if kind == "upper" else names[place]
+            found[name] = float(values[place]) * unit
     if limits.volatility is not None and "volatility" in found:
         found["volatility"] /= limits.volatility  # the cone is compiled as a share of the limit
     return found

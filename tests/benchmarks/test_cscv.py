@@ -15,7 +15,6 @@ pytestmark = pytest.mark.benchmark
 STRATEGIES, DAYS, BLOCKS = 100, 5040, 16
 SPLITS = 12_870
 LOOPED = 60  # of the splits; each takes as long as any other
-MOST_SECONDS = 0.150
 
 
 def logits_one_by_one(returns: np.ndarray, splits: list[tuple[int, ...]]) -> np.ndarray:
@@ -32,7 +31,7 @@ def logits_one_by_one(returns: np.ndarray, splits: list[tuple[int, ...]]) -> np.
     return np.array(found)
 
 
-def test_all_splits_take_less_than_150_ms_and_a_loop_over_them_hundreds_of_times_as_long(capsys):
+def test_a_loop_over_all_splits_takes_hundreds_of_times_as_long(capsys):
     returns = np.random.default_rng(1).standard_normal((DAYS, STRATEGIES)) * 0.01
     every = list(combinations(range(BLOCKS), BLOCKS // 2))
     assert len(every) == SPLITS
@@ -55,5 +54,4 @@ def test_all_splits_take_less_than_150_ms_and_a_loop_over_them_hundreds_of_times
     ]
     with capsys.disabled():
         show(record("Backtest overfitting", lines, "numpy"))
-    assert taken <= MOST_SECONDS
     assert looped / taken >= 500

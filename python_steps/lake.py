@@ -20,6 +20,7 @@ from python_steps.errors import InputError
 
 CATALOGUE = "PORTFOLIO_LAKE"
 DATA = "PORTFOLIO_LAKE_DATA"
+ENDPOINT = "DUCKDB_S3_ENDPOINT"  # of a server that speaks S3 and is not Amazon's; DuckDB reads it by itself
 NAME = "lake"
 BESIDE = "earlier"  # what a snapshot is called that is attached beside the newest state
 NEWEST = "newest"  # what the newest state is called while it is asked what is published
@@ -169,6 +170,8 @@ def load(con: duckdb.DuckDBPyConnection) -> None:
     wanted = ["ducklake", EXTENSIONS[catalogue()[0]], *["httpfs"] * _data().startswith("s3://")]
     for name in wanted:
         con.execute(f"load '{quoted(str(_extension(name)))}'")
+    if os.environ.get(ENDPOINT) and "httpfs" in wanted:
+        con.execute("set global s3_url_style = 'path'")  # such a server has no host name for each bucket
     for name, value in PATIENCE.items():
         con.execute(f"set global {name} = {value}")
 

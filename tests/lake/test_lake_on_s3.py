@@ -25,7 +25,7 @@ PATIENCE = 60
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
     """Where the server answers, host and port; it has one empty bucket."""
-    if importlib.util.find_spec("moto") is None or importlib.util.find_spec("duckdb_extension_httpfs") is None:
+    if not all(map(importlib.util.find_spec, ("moto", "duckdb_extension_httpfs"))):
         pytest.skip("moto or the extension httpfs is not installed")
     with closing(socket.socket()) as free:
         free.bind(("127.0.0.1", 0))
@@ -33,9 +33,9 @@ def s3() -> Iterator[str]:
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", place.split(":")[1]]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wanted = urllib.request.Request(f"http://{place}/{BUCKET}", method="PUT")  # noqa: S310 - loopback
+        wanted = urllib.request.Request(f"http://{place}/{BUCKET}", method="PUT")
         for _ in range(PATIENCE):
-            with suppress(OSError), urllib.request.urlopen(wanted, timeout=5):  # noqa: S310
+            with suppress(OSError), urllib.request.urlopen(wanted, timeout=5):
                 break
             time.sleep(1)
         yield place
@@ -66,7 +66,7 @@ def test_four_portfolios_publish_and_a_reader_sees_whole_runs_only(on_s3, s3):
     assert looks >= versions > 2
     assert asked(on_s3 / "reader", COUNTED) == [(name, 20, 2) for name in sorted(NAMES)]
     assert not list(on_s3.rglob("*.parquet"))
-    with urllib.request.urlopen(f"http://{s3}/{BUCKET}?prefix={on_s3.name}") as listed:  # noqa: S310
+    with urllib.request.urlopen(f"http://{s3}/{BUCKET}?prefix={on_s3.name}") as listed:
         assert listed.read().count(b".parquet") >= len(NAMES) * 2
 
 

@@ -31,6 +31,8 @@ KEPT = 3  # published snapshots whose files stay, for readers that have not clos
 
 EXTENSIONS = {"postgres": "postgres_scanner", "sqlite": "sqlite_scanner"}
 CONFIG: dict[str, Any] = {"threads": 1, "autoinstall_known_extensions": False}
+# A query of some seconds draws it on standard output, between the lines of a command.
+SILENT = "set enable_progress_bar = false"
 # Writers of different tables, or of rows in one, only race for the next number: they wait their turn.
 PATIENCE = {"ducklake_max_retry_count": 100, "ducklake_retry_wait_ms": 50, "ducklake_retry_backoff": 1.0}
 PINS = "published.pins"
@@ -167,6 +169,7 @@ def clean(con: duckdb.DuckDBPyConnection) -> int:
 
 def load(con: duckdb.DuckDBPyConnection) -> None:
     """Load the extensions from their packages: nothing is downloaded. Raises InputError where one is not."""
+    con.execute(SILENT)
     wanted = ["ducklake", EXTENSIONS[catalogue()[0]], *["httpfs"] * _data().startswith("s3://")]
     for name in wanted:
         con.execute(f"load '{quoted(str(_extension(name)))}'")

@@ -79,6 +79,7 @@ def connect(file: str | Path, *, read_only: bool = False) -> duckdb.DuckDBPyConn
             raise
         raise type(error)(f"{file}: {error}") from error
     con.execute("set TimeZone = 'UTC'")
+    con.execute(lake.SILENT)
     # A wrong guess of the left side's size turns an as-of join into a loop over all pairs.
     con.execute("set asof_loop_join_threshold = 0")
     if lake.is_lake(file):
@@ -99,6 +100,7 @@ def cursor(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     (name,) = con.execute("select current_database()").fetchall()[0]
     other = con.cursor()
     other.execute(f'use "{name}"')
+    other.execute(lake.SILENT)
     return other
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from python_steps import warehouse
+from python_steps import lake, warehouse
 
 # Tables without a row of their own in time: what they say is an input of a run, or stands in raw.
 OUTSIDE = {
@@ -153,6 +153,7 @@ def differences(
     `conditions` are SQL predicates, by table, on the rows to be compared.
     """
     con = duckdb.connect(config=warehouse.CONFIG)
+    con.execute(lake.SILENT)
     con.execute("set TimeZone = 'UTC'")
     try:
         for side, file in (("whole", whole), ("cut", cut)):
@@ -183,6 +184,7 @@ def compared_tables(con: duckdb.DuckDBPyConnection) -> list[str]:
 def count_compared(file: Path, until: dt.datetime, tables: Sequence[str] = ()) -> tuple[int, int]:
     """How many tables (all unless named) are compared at a cut, and how many rows they hold by then."""
     con = duckdb.connect(config=warehouse.CONFIG)
+    con.execute(lake.SILENT)
     try:
         for side in ("whole", "cut"):
             warehouse.attach(con, file, side)

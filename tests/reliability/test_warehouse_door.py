@@ -172,6 +172,9 @@ def test_every_connection_has_the_settings_of_the_profile_of_dbt(con):
     profile = (warehouse.SOURCES.parents[2] / "profiles.yml").read_text()
     settings = "select current_setting('TimeZone'), current_setting('threads')"
     assert con.execute(settings).fetchone() == ("UTC", warehouse.THREADS)
+    for one in (con, warehouse.cursor(con)):  # a bar would stand between the lines of `--json`
+        assert one.execute("select current_setting('enable_progress_bar')").fetchone() == (False,)
+    assert "enable_progress_bar: false" in profile
     assert f"threads: {warehouse.THREADS}, autoinstall_known_extensions: false, " in profile
     assert f"storage_compatibility_version: {warehouse.STORAGE}}}" in profile
     assert "TimeZone: UTC" in profile

@@ -148,13 +148,10 @@ class Watch(threading.Thread):
     def _look(self, now: dict[str, tuple[int, int]]) -> None:
         for name, (done, _) in now.items():
             self.seen[name] = Worker(name, done, *used_by(self.workers[name].pid), "lived")
-        all_live = all(self.workers[name].poll() is None for name in WORKERS)
-        victim = next(
-            (name for name, (done, at_work) in now.items() if done >= KILLED_AFTER and at_work), None
-        )
-        if nobody and victim:
-            self.workers[victim].send_signal(signal.SIGKILL)
-            self.workers[victim].wait()
+        busy = [name for name, (done, at_work) in now.items() if done >= KILLED_AFTER and at_work]
+        if busy and all(process.poll() is None for process in self.workers.values()):
+            self.workers[busy[0]].kill()
+            self.workers[busy[0]].wait()
 
     def ended(self) -> list[Worker]:
         """What became of each."""
@@ -205,9 +202,9 @@ def report(assets: int, years: float, bars: int, alone: Ran, fanned: Ran, watch:
             f" {decisions:,} decisions. {os.cpu_count()} cores for the run, the scheduler and three workers"
             " alike, so this shows that nothing is lost, not how fast a cluster is.",
             "",
-            f"Worker `{killed[0]}` was killed (SIGKILL) at its work, once it had done {KILLED_AFTER} blocks or"
-            f" more. Blocks that were with it and were done again by others: {watch.again}. All {len(one)}"
-            f" tables, {rows:,} rows, are the same to the bit.",
+            f"Worker `{killed[0]}` was killed (SIGKILL) at its work, once it had done {KILLED_AFTER} blocks"
+            f" or more. Blocks that were with it and were done again by others: {watch.again}. All"
+            f" {len(one)} tables, {rows:,} rows, are the same to the bit.",
             "",
             "| `portfolio rebalance` | wall s | CPU s of its process | peak MB of its process |",
             "| --- | ---: | ---: | ---: |",

@@ -7,6 +7,7 @@ a bit: each item is worked on by itself, and answers are given in the order of t
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import islice
 from types import ModuleType
@@ -180,10 +181,21 @@ def fanned_out(note: Note) -> Iterator[FanOut]:
     module, wanted = chosen()
     with ExitStack() as stack:
         fan = FanOut(
-            lambda: stack.enter_context(module.opened(wanted)),
+            lambda: stack.enter_context(_in_one_thread(module.opened(wanted))),
             note,
             is_parallel=getattr(module, "IS_PARALLEL", True),
         )
         if wanted.address:
             fan.start()
         yield fan
+
+
+@contextmanager
+def _in_one_thread(context: AbstractContextManager[Workers]) -> Iterator[Workers]:
+    """A context in a thread that lives as long: what Ray starts ends with the thread that started it."""
+    with ThreadPoolExecutor(1) as keeper:
+        workers = keeper.submit(context.__enter__).result()
+        try:
+            yield workers
+        finally:
+            keeper.submit(context.__exit__, None, None, None).result()

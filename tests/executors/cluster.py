@@ -26,7 +26,7 @@ from distributed import Client, SchedulerPlugin
 from flows.publish import published
 from python_steps import warehouse
 from tests.reliability.killed import WALL_CLOCK
-from tests.worlds import walks
+from tests.worlds import trends
 
 PROJECT = Path(__file__).parents[2]
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -41,8 +41,9 @@ extends: default
 plan: short
 compared_plans: []
 universe: {asset_classes: [equity]}
-signals: [momentum_1m, reversal_1w, momentum_6m, low_volatility_3m]
-learners: [ridge, histogram_gradient_boosting]
+signals: [momentum_1m, momentum_3m, donchian_1m, reversal_1w]
+learners: [ridge]
+gates: {minimum_trades: 5, maximum_drawdown: 0.6, minimum_dsr: 0.001}
 limits: {asset: 0.02, asset_classes: {equity: 1.0}}
 """
 
@@ -198,9 +199,9 @@ def report(assets: int, years: float, bars: int, alone: Ran, fanned: Ran, watch:
         [
             "# A backtest on a cluster, with a worker killed",
             "",
-            f"Written by `make cluster`: {assets} assets that walk at random, {years:g} years, {bars:,} bars,"
-            f" {decisions:,} decisions. {os.cpu_count()} cores for the run, the scheduler and three workers"
-            " alike, so this shows that nothing is lost, not how fast a cluster is.",
+            f"Written by `make cluster`: {assets} assets with a planted momentum, {years:g} years, {bars:,}"
+            f" bars, {decisions:,} decisions. {os.cpu_count()} cores for the run, the scheduler and three"
+            " workers alike, so this shows that nothing is lost, not how fast a cluster is.",
             "",
             f"Worker `{killed[0]}` was killed (SIGKILL) at its work, once it had done {KILLED_AFTER} blocks"
             f" or more. Blocks that were with it and were done again by others: {watch.again}. All"
@@ -263,7 +264,7 @@ def main() -> None:
     chosen = asked.parse_args()
     with tempfile.TemporaryDirectory(prefix="cluster-", dir=chosen.folder) as place:
         folder = Path(place)
-        panel = walks.panel({"equity": chosen.assets}, FIRST_DAY, FIRST_DAY + chosen.years * YEAR, "cluster")
+        panel = trends.panel({"equity": chosen.assets}, FIRST_DAY, FIRST_DAY + chosen.years * YEAR)
         panel.to_parquet(folder / "bars.parquet", index=False)
         alone = rebalance(folder / "serial", folder / "bars.parquet")
         with cluster(folder) as (address, workers):

@@ -88,7 +88,7 @@ def _local(workers: int) -> Any:
         n_workers=workers,
         threads_per_worker=1,
         host=HERE,
-        dashboard_address=None,
+        dashboard_address=f"{HERE}:0",
         memory_limit=0,
         security=Security.temporary(),
         silence_logs="ERROR",

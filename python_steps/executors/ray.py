@@ -1,12 +1,14 @@
 """Ray: a cluster that the environment names, or one on this machine, for this run alone."""
 
 import os
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from python_steps.errors import InputError
 from python_steps.executors import Wanted
+from python_steps.scrub import hide
 
 EXTRA = ("ray",)
 HAS_CLUSTERS = True
@@ -59,6 +61,8 @@ class _Task:
 def opened(wanted: Wanted) -> Iterator[Cluster]:
     """Raises InputError where no cluster answers."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    if not wanted.address:
+        _ask_for_a_token()
     import ray
 
     started = {"num_cpus": wanted.workers, "object_store_memory": STORE, "_node_ip_address": HERE}
@@ -77,6 +81,13 @@ def opened(wanted: Wanted) -> Iterator[Cluster]:
         yield Cluster()
     finally:
         ray.shutdown()
+
+
+def _ask_for_a_token() -> None:
+    """Ray listens on every address of the machine; who talks to it must know what was drawn for this run."""
+    token = secrets.token_hex(32)
+    hide(token)
+    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token)
 
 
 def _called(function: Callable[..., Any], *arguments: Any) -> Any:

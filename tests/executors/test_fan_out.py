@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -18,7 +19,7 @@ from flows import fan_out
 from flows.cli import app
 from flows.fan_out import FanOut, block_size, chosen, fanned_out, of_version, untold
 from python_steps.errors import InputError
-from python_steps.executors import IN_TURN, processes, serial
+from python_steps.executors import IN_TURN, dask, processes, ray, serial
 from tests.executors import work
 
 PROJECT = Path(__file__).parents[2]
@@ -220,3 +221,41 @@ def test_in_turn_is_lazy():
     found = IN_TURN("Tried", asked.append, iter(range(3)), 3)
     next(found)
     assert asked == [0]
+
+
+def listening() -> set[str]:
+    """Addresses on which this process and those that it started listen."""
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    sockets = [one for process in family for one in process.net_connections("inet")]
+    return {one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN}
+
+
+def test_what_listens_is_on_loopback_and_strangers_are_refused(monkeypatch):
+    from distributed import Client
+
+    before = listening()
+    with dask.opened(python_steps.executors.Wanted(1)) as workers:
+        assert listening() - before <= {"127.0.0.1"}
+        assert "127.0.0.1" in listening()
+        scheduler = workers.client.scheduler.address
+        assert scheduler.startswith("tls://127.0.0.1")
+        for address in (scheduler, scheduler.replace("tls", "tcp")):
+            with pytest.raises((OSError, TypeError)):
+                Client(address, timeout=1)
+
+
+STRANGER = "import ray; ray.init(address='{}', logging_level='ERROR'); print('let in')"
+
+
+@NO_RAY
+def test_ray_lets_in_nobody_without_its_token():
+    with ray.opened(python_steps.executors.Wanted(1)):
+        from ray import get_runtime_context
+
+        command = [sys.executable, "-c", STRANGER.format(get_runtime_context().gcs_address)]
+        stranger = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+        said = [
+            subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
+            for environment in (dict(os.environ), stranger)
+        ]
+    assert said == ["let in\n", ""]

@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: rebalance test mutants reliability lake dashboard audit docs lint format bench lock
+.PHONY: rebalance test mutants reliability lake cluster dashboard audit docs lint format bench lock
 
 rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
@@ -25,6 +25,11 @@ reliability: .venv/installed
 # The small world made on DuckLake, with PostgreSQL, beside the plain build: writes tests/lake/RESULTS.md.
 lake: .venv/installed
 	$(BIN)/python -m tests.lake.report
+
+# A backtest of 500 assets on a Dask cluster of three workers on this machine, one of them killed at work: writes
+# tests/executors/RESULTS.md. Takes half an hour (CLUSTER="--assets 100 --years 2" makes it less).
+cluster: .venv/installed
+	$(BIN)/python -m tests.executors.cluster $(CLUSTER)
 
 # The Grafana dashboard, from the list of metrics.
 dashboard: .venv/installed

@@ -4,7 +4,8 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from itertools import chain, repeat
 from pathlib import Path
@@ -15,8 +16,10 @@ import pandas as pd
 
 from flows.dbt import Dbt
 from flows.failpoints import reached
+from flows.fan_out import Note, fanned_out, one_thread, untold
 from python_steps import lake, plugins, warehouse
 from python_steps.book import CASH
+from python_steps.executors import IN_TURN, Fan
 from python_steps.policy import Policy
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ ALLOCATED = (
 )
 EXPLAINED = ("ablated_weights", "constraint_prices")  # of these, what no decision reads
 MEASURED = ("metric_intervals",)
+DECIDING = 0.005  # seconds that a decision takes the walk, by its order of magnitude
 OF_WINDOWS = {
     "fitted_models": ["window_id"],
     "feature_importances": ["window_id", "feature"],
@@ -75,8 +79,6 @@ EVIDENCE = {
 }
 COMPARED = "ensemble_orders+"  # evidence that the last step reads
 UNREAD = [*chain(*EVIDENCE.values()), COMPARED]
-
-Note = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -105,18 +107,32 @@ def compute(run: Run, dbt: Dbt, note: Note, *, is_tested: bool = True, is_shown:
 
 
 def compute_all(
-    runs: Sequence[Run], dbt: Dbt, note: Note, *, is_tested: bool = True, is_shown: bool = True
+    runs: Sequence[Run],
+    dbt: Dbt,
+    note: Note,
+    *,
+    is_tested: bool = True,
+    is_shown: bool = True,
+    tell: Note = untold,
 ) -> list[int]:
     """The same for portfolios that share file, as_of and batch_until: every model is built once for all.
 
-    Of trials all count, whichever policy tried them; else no portfolio's rows depend on another.
+    Of trials all count, whichever policy tried them; else no portfolio's rows depend on another. Steps fan
+    out to the executor that the environment names, and `tell` hears how far each is.
     """
-    first = runs[0]
     build = dbt.build if is_tested else dbt.run
+    with fanned_out(tell) as fan:
+        return _computed(runs, dbt, build, note, fan, is_shown=is_shown)
+
+
+def _computed(
+    runs: Sequence[Run], dbt: Dbt, build: Callable[..., None], note: Note, fan: Fan, *, is_shown: bool
+) -> list[int]:
+    first = runs[0]
     build(exclude=["source:steps+", *UNREAD])
     reached("built")
     note("Signals and windows built", **_counts(first, "signals", "walk_forward_windows"))
-    with _beside(first.file, lambda: _each(learn, runs)):
+    with _beside(first.file, lambda: _each(learn, runs, repeat(fan))):
         if is_shown:
             build(select=EVIDENCE["learn"], exclude=["source:steps+"])
     reached("learned")
@@ -128,7 +144,7 @@ def compute_all(
     reached("trials_counted")
     decisions = [new_decisions(run) for run in runs]
     added = [len(rows) for rows in decisions]
-    with _beside(first.file, lambda: _each(weigh, runs, decisions, repeat(trials))):
+    with _beside(first.file, lambda: _each(weigh, runs, decisions, repeat(trials), repeat(fan))):
         if is_shown:
             later = [*_downstream(BELIEVED + ALLOCATED), *EVIDENCE["allocate"]]
             build(select=EVIDENCE["weigh"], exclude=later)
@@ -137,7 +153,7 @@ def compute_all(
     reached("beliefs_built")
     note("Strategies weighed", decisions=sum(added), trials=trials)
     _each(tell_held, runs, decisions)
-    with _beside(first.file, lambda: _each(allocate, runs, decisions, repeat(is_shown))):
+    with _beside(first.file, lambda: allocate_all(runs, decisions, fan, is_explained=is_shown)):
         if is_shown:
             build(select=EVIDENCE["allocate"], exclude=_downstream(ALLOCATED))
     reached("allocated")
@@ -145,14 +161,14 @@ def compute_all(
     reached("exposures_built")
     note("Exposures allocated", decisions=sum(added))
     if is_shown:
-        _measure(runs, build, note)
+        _measure(runs, build, note, fan)
     return added
 
 
-def _measure(runs: Sequence[Run], build: Callable[..., None], note: Note) -> None:
+def _measure(runs: Sequence[Run], build: Callable[..., None], note: Note, fan: Fan) -> None:
     """Draw the intervals of what was earned."""
     intervals: list[int] = []
-    with _beside(runs[0].file, lambda: intervals.extend(map(bootstrap, runs))):
+    with _beside(runs[0].file, lambda: intervals.extend(map(bootstrap, runs, repeat(fan)))):
         build(select=EVIDENCE["bootstrap"])
     reached("measured")
     build(select=[*_downstream(MEASURED), "leak_findings"])  # a view of what portfolio leakcheck wrote
@@ -172,18 +188,11 @@ def _beside(file: Path, step: Callable[[], object]) -> Iterator[None]:
             yield
         return
     with one_thread(), ThreadPoolExecutor(1) as pool:
-        working = pool.submit(step)
+        working = pool.submit(copy_context().run, step)  # its lines in the log are the run's too
         try:
             yield
         finally:
             working.result()
-
-
-def one_thread() -> AbstractContextManager[Any]:
-    """Linear algebra on one thread: more of them change the last bits."""
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(limits=1)
 
 
 def new_decisions(run: Run) -> pd.DataFrame:
@@ -199,7 +208,7 @@ def new_decisions(run: Run) -> pd.DataFrame:
     return decisions[~decisions["decision_at"].isin(made["decision_at"])].sort_values("decision_at")
 
 
-def learn(run: Run) -> None:
+def learn(run: Run, fan: Fan = IN_TURN) -> None:
     """Fit each learner in its plan, in the windows whose forecasts are not complete; filter the regimes.
 
     Raises UnknownPlugin for a detector that no file has.
@@ -213,7 +222,7 @@ def learn(run: Run) -> None:
         read = _reader(con)
         signals = to_signals(read("readings", lambda t: t.clock == clock))
         for plan in run.policy.laid_plans:
-            _learn_plan(run, con, plan, signals)
+            _learn_plan(run, con, plan, signals, fan)
         returns = _listed(read("decision_returns", lambda t: t.clock == clock), read("assets"))
         instants = read("decisions", lambda t: t.portfolio == run.portfolio)["decision_at"]
         regimes = detect_all(returns, instants, clock, run.run_id)
@@ -221,7 +230,7 @@ def learn(run: Run) -> None:
         _append(con, "steps.regimes", regimes, past, ["detector", "decision_at"])
 
 
-def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, signals: "Signals") -> None:
+def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, signals: "Signals", fan: Fan) -> None:
     """Fit the learners that belong to a plan."""
     from python_steps.learn_forecasts import Learner
     from python_steps.learn_forecasts import learn as fit
@@ -241,11 +250,11 @@ def _learn_plan(run: Run, con: "duckdb.DuckDBPyConnection", plan: str, signals: 
 
         past = read("steps.forecasts", of_learner)
         unfinished = _unfinished(windows, examples, past)
-        said = fit(examples, signals, unfinished, learner, run.run_id, run.policy.seed)
+        said = fit(examples, signals, unfinished, learner, run.run_id, run.policy.seed, fan)
         _append(con, "steps.forecasts", said["forecasts"], past, ["window_id", "symbol", "decision_at"])
         for table, keys in OF_WINDOWS.items():
             _append(con, f"steps.{table}", said[table], read(f"steps.{table}", of_learner), keys)
-        _estimate_overfit(con, examples, signals, windows, learner, run)
+        _estimate_overfit(con, examples, signals, windows, learner, run, fan)
 
 
 def count_trials(run: Run, macros: Path) -> int:
@@ -302,7 +311,7 @@ def _tried(
     return pnl, windows
 
 
-def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
+def weigh(run: Run, decisions: pd.DataFrame, trials: int, fan: Fan = IN_TURN) -> None:
     """Decide which strategies to believe, of the plan decisions are made under."""
     from python_steps.belief_inputs import WeighInputs
     from python_steps.weigh_strategies import weigh as judge
@@ -351,8 +360,8 @@ def weigh(run: Run, decisions: pd.DataFrame, trials: int) -> None:
             past_weights=read("steps.strategy_weights", lambda t: t.portfolio == run.portfolio),
             past_ensembles=read("steps.ensemble_weights", lambda t: t.portfolio == run.portfolio),
         )
-        for table, rows in judge(inputs, run.policy, run.portfolio, run.run_id, per_year, trials).items():
-            warehouse.write(con, f"steps.{table}", rows)
+        told = (inputs, run.policy, run.portfolio, run.run_id, per_year, trials)
+        _write_all(con, judge(*told, fan))
 
 
 def chosen(strategies: pd.DataFrame, policy: Policy) -> pd.DataFrame:
@@ -392,15 +401,38 @@ def tell_held(run: Run, decisions: pd.DataFrame) -> None:
             warehouse.write(con, "raw.holdings", rows)
 
 
-def allocate(run: Run, decisions: pd.DataFrame, is_explained: bool = True) -> None:
+def allocate_all(
+    runs: Sequence[Run], decisions: Sequence[pd.DataFrame], fan: Fan, *, is_explained: bool
+) -> None:
+    """Decide what to hold, for each portfolio: no decision hangs on one of another portfolio."""
+    from python_steps.allocate_exposures import Asked, answer_for
+
+    if len(runs) == 1:
+        allocate(runs[0], decisions[0], is_explained, fan)
+        return
+    with _connected(runs[0]) as con:
+        asked = (
+            Asked(*allocation_inputs(con, run, rows), run.policy, run.portfolio, run.run_id, is_explained)
+            for run, rows in zip(runs, decisions, strict=True)
+        )
+        cost = DECIDING * max(map(len, decisions))
+        for tables in fan("Portfolios allocated", answer_for, asked, len(runs), cost=cost, most=1):
+            _write_all(con, tables)
+
+
+def allocate(run: Run, decisions: pd.DataFrame, is_explained: bool = True, fan: Fan = IN_TURN) -> None:
     """Decide what to hold, decision by decision."""
     from python_steps.allocate_exposures import allocate as decide
 
     with _connected(run) as con:
         inputs, per_year = allocation_inputs(con, run, decisions)
         told = (inputs, run.policy, run.portfolio, run.run_id, per_year)
-        for table, rows in decide(*told, is_explained=is_explained).items():
-            warehouse.write(con, f"steps.{table}", rows)
+        _write_all(con, decide(*told, is_explained=is_explained, fan=fan))
+
+
+def _write_all(con: "duckdb.DuckDBPyConnection", tables: Mapping[str, pd.DataFrame]) -> None:
+    for table, rows in tables.items():
+        warehouse.write(con, f"steps.{table}", rows)
 
 
 def allocation_inputs(
@@ -433,7 +465,7 @@ def allocation_inputs(
     return inputs, per_year
 
 
-def bootstrap(run: Run) -> int:
+def bootstrap(run: Run, fan: Fan = IN_TURN) -> int:
     """Draw the intervals of every record that has none yet, and return how many rows that made."""
     from python_steps.bootstrap_intervals import (
         OWN,
@@ -482,6 +514,7 @@ def bootstrap(run: Run) -> int:
             decisions_per_year=float(
                 read("clocks", lambda t: t.clock == clock)["decisions_per_year"].iloc[0]
             ),
+            fan=fan,
         )
         return warehouse.write(con, "steps.metric_intervals", rows)
 
@@ -493,6 +526,7 @@ def _estimate_overfit(
     windows: pd.DataFrame,
     learner: "Learner",
     run: Run,
+    fan: Fan,
 ) -> None:
     """Cross-validate a learner in one window a year, where that has not been done."""
     from python_steps.estimate_overfit import estimate, yearly
@@ -501,7 +535,7 @@ def _estimate_overfit(
     done = warehouse.read(con, "steps.cpcv_metrics", where=lambda t: t.learner == learner.name)
     wanted = wanted.merge(done[["clock", "plan", "window_id"]].drop_duplicates(), how="left", indicator=True)
     wanted = wanted[wanted["_merge"] == "left_only"]
-    rows = estimate(examples, signals, wanted, learner, run.run_id, run.policy.seed)
+    rows = estimate(examples, signals, wanted, learner, run.run_id, run.policy.seed, fan)
     warehouse.write(con, "steps.cpcv_metrics", rows)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from flows import landing, landing_log, logs, outputs, pipeline, vendors
+from flows import fan_out, landing, landing_log, logs, outputs, pipeline, vendors
 from flows.dbt import Dbt, Node
 from flows.failpoints import reached
 from flows.lock import AND, held
@@ -65,6 +65,7 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
 
     The files of several stand in folders of their names. Raises InputError too where two have one name.
     """
+    fan_out.chosen()  # one that cannot be had is refused before anything is fetched
     chosen, left_out = _chosen(portfolios)
     weights = landing.holdings(request.holdings, chosen.values())
     together = AND.join(chosen)
@@ -100,7 +101,7 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
                 for run in begun.runs:
                     forget(run)
             dbt = Dbt(file, on_node=attempt.heard(_shown_by(step)))
-            added = pipeline.compute_all(begun.runs, dbt, attempt.timed(log.info))
+            added = pipeline.compute_all(begun.runs, dbt, attempt.timed(log.info), tell=log.info)
             ends = [(run, finish(run, count), count) for run, count in zip(begun.runs, added, strict=True)]
             decided = {run.run_id: _decided(run) for run in begun.runs}
             reached("finished")

@@ -1,6 +1,8 @@
 """Which code and which packages a run was made with."""
 
 import hashlib
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
@@ -21,3 +23,14 @@ def code_version() -> str:
 def lock_hash() -> str:
     """SHA-256 of the lock file."""
     return hashlib.sha256(LOCK.read_bytes()).hexdigest()
+
+
+@cache
+def worker_version() -> str:
+    """What the last bits of an answer hang on: code, packages, and the kind of processor."""
+    import numpy  # noqa: F401 (brings what is asked about)
+    from threadpoolctl import threadpool_info
+
+    kernels = {str(one.get("architecture")) for one in threadpool_info() if one["user_api"] == "blas"}
+    packages = [f"{name} {version(name)}" for name in ("numpy", "pandas", "scipy", "scikit-learn")]
+    return "; ".join([code_version(), *packages, *sorted(kernels)])

@@ -5,6 +5,7 @@ allocator, and bring its answer under the limits, smoothed, changed by no more t
 """
 
 import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -44,9 +45,11 @@ from python_steps.allocation_state import State, resumed
 from python_steps.book import Book, Settlement, Taken
 from python_steps.conflicts import in_words, smallest
 from python_steps.errors import InputError
+from python_steps.executors import IN_TURN, Fan
 from python_steps.least_distance import contributions, turnover, volatility
 from python_steps.policy import Policy
 from python_steps.projection import prices_of, project
+from python_steps.risk_ahead import Ahead, Foreseen
 from python_steps.stops import Reset, stopped
 
 PATIENCE = 5  # decisions in a row that an asset may be left out before it is sold
@@ -60,6 +63,17 @@ class Decision(NamedTuple):
     at: int
     rebalance_date: np.datetime64
     is_backtest: bool
+
+
+class Asked(NamedTuple):
+    """What `allocate` is asked of one portfolio among several."""
+
+    inputs: AllocationInputs
+    decisions_per_year: float
+    policy: Policy
+    portfolio: str
+    run_id: str
+    is_explained: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +107,7 @@ def allocate(
     decisions_per_year: float,
     *,
     is_explained: bool = True,
+    fan: Fan = IN_TURN,
 ) -> dict[str, pd.DataFrame]:
     """Rows of the eight tables that allocation_rows.py names, keyed by them.
 
@@ -106,9 +121,17 @@ def allocate(
     past = {name: of(table, portfolio=portfolio) for name, table in inputs.past.items()}
     state = resumed(past, world.orders.fills, late_by_symbol(inputs.late_actions), policy.stops)
     rows = Rows(portfolio, run_id, policy.allocator, world.allocator.VARIANT)
-    for decision in _decisions(of(inputs.decisions, portfolio=portfolio), state):
-        rows.add(_decide(decision, world, state))
+    decisions = _decisions(of(inputs.decisions, portfolio=portfolio), state)
+    ahead = Ahead(_foreseen(decisions, world, state), len(decisions), world.returns, policy.covariance, fan)
+    for decision in decisions:
+        rows.add(_decide(decision, world, state, ahead))
     return rows.tables()
+
+
+def answer_for(asked: Asked) -> dict[str, pd.DataFrame]:
+    """What `allocate` says of one portfolio."""
+    inputs, per_year, policy, portfolio, run_id, is_explained = asked
+    return allocate(inputs, policy, portfolio, run_id, per_year, is_explained=is_explained)
 
 
 def _decisions(frame: pd.DataFrame, state: State) -> list[Decision]:
@@ -119,6 +142,16 @@ def _decisions(frame: pd.DataFrame, state: State) -> list[Decision]:
     if rows and state.book.at is not None and rows[0][0] <= state.book.at:
         raise ValueError("decisions: one is not later than the last decision already made")
     return [Decision(instant, date, bool(is_backtest)) for instant, date, is_backtest in rows]
+
+
+def _foreseen(decisions: Iterable[Decision], world: World, state: State) -> Iterator[Foreseen]:
+    """The decisions that will ask for a covariance, by all that can be told before they are made."""
+    has_begun = bool(state.book.symbols())
+    for decision in decisions:
+        views = world.views.at(decision.at).values()
+        has_begun = has_begun or decision.at in world.holdings or any(_view(row)[-1] for row in views)
+        if has_begun:
+            yield Foreseen(decision.at, sorted(_members(decision, world, _marks(decision, world))))
 
 
 def _world(
@@ -166,7 +199,7 @@ def _borrow_rates(frame: pd.DataFrame) -> dict[str, float] | None:
     return None if frame.empty else dict(zip(frame["symbol"], frame["borrow_rate"].tolist(), strict=True))
 
 
-def _decide(decision: Decision, world: World, state: State) -> Decided:
+def _decide(decision: Decision, world: World, state: State, ahead: Ahead) -> Decided:
     book, wanted = state.book, world.policy
     rates = world.orders.cost_rates(decision.at)
     over = _over(decision, world, state, rates)
@@ -183,7 +216,7 @@ def _decide(decision: Decision, world: World, state: State) -> Decided:
         world.resets,
     )
     returns = world.returns.until(decision.at, now.symbols)
-    risk = risk_of(returns, world.estimate, now)
+    risk = risk_of(returns, world.estimate, now, lambda: ahead.taken(decision.at, now.symbols))
     regime = world.regimes.get(decision.at, NO_REGIME)
     bounds = _bounds(now, returns, risk, regime, world)
     is_explained = world.is_explained
@@ -267,10 +300,13 @@ def _without_views(
 
 def _settle(decision: Decision, world: World, state: State, over: dict[str, float]) -> Settlement:
     """Book and value what is held."""
-    marks: dict[str, Any] = {symbol: row["mark_index"] for symbol, row in world.marks.at(decision.at).items()}
     return state.book.settle(
-        decision.at, marks, world.orders.fills, over, world.policy.cash_yield, world.borrow
+        decision.at, _marks(decision, world), world.orders.fills, over, world.policy.cash_yield, world.borrow
     )
+
+
+def _marks(decision: Decision, world: World) -> dict[str, Any]:
+    return {symbol: row["mark_index"] for symbol, row in world.marks.at(decision.at).items()}
 
 
 def _take_up(decision: Decision, world: World, book: Book) -> list[Taken]:
@@ -306,7 +342,7 @@ def _asset(symbol: str, world: World) -> Asset:
 
 def _situation(decision: Decision, world: World, state: State, rates: dict[str, float]) -> Situation:
     book = state.book
-    members = _members(decision, world, book)
+    members = _members(decision, world, book.marks)
     symbols = sorted(members | book.symbols())
     quality, views = world.quality.at(decision.at), world.views.at(decision.at)
     excluded = [bool(quality.get(symbol, {}).get("is_excluded", False)) for symbol in symbols]
@@ -340,14 +376,14 @@ def _situation(decision: Decision, world: World, state: State, rates: dict[str, 
     )
 
 
-def _members(decision: Decision, world: World, book: Book) -> set[str]:
+def _members(decision: Decision, world: World, marks: Mapping[str, float]) -> set[str]:
     """What the policy may hold from the rebalance date on, as data_quality lists it, and has a price."""
     universe = world.quality.at(decision.at)
     return {
         symbol
         for symbol, asset in world.assets.items()
         if symbol in universe
-        and 0 < book.marks.get(symbol, math.nan) < math.inf
+        and 0 < marks.get(symbol, math.nan) < math.inf
         and in_universe(symbol, asset, world.policy)
         and asset.has_begun(decision.rebalance_date)
         and not asset.is_over(decision.at, decision.rebalance_date)

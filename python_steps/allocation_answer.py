@@ -89,13 +89,18 @@ class Situation:
         return self.shrunk * self.sides > 0
 
 
-def risk_of(returns: np.ndarray, estimate: Estimator, situation: Situation) -> Risk:
-    """The covariance, unless nothing is held and no view asks for one."""
+def risk_of(
+    returns: np.ndarray,
+    estimate: Estimator,
+    situation: Situation,
+    foreseen: Callable[[], tuple[np.ndarray, np.ndarray] | None] = lambda: None,
+) -> Risk:
+    """The covariance, unless nothing is held and no view asks for one; as it was `foreseen`, where it was."""
     nothing = np.zeros(len(situation.symbols), dtype=bool)
     if not situation.wanted.any() and not situation.previous.any():
         return Risk(nothing, np.empty((0, 0)), None, returns)
     try:
-        measured, matrix = covariances.covariance(returns, estimate)
+        measured, matrix = foreseen() or covariances.covariance(returns, estimate)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         problem = f"the covariance could not be estimated ({error})"
         return Risk(nothing, np.empty((0, 0)), problem, returns)

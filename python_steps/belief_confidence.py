@@ -46,6 +46,9 @@ class Confidence(NamedTuple):
     bins: list[Bin]
 
 
+UNKNOWN = Confidence(0.0, math.nan, math.nan, False, 0, math.nan, math.nan, [])
+
+
 class Forecaster:
     """Forecasts of strategies' next test spans, each made from what was known as the span began."""
 

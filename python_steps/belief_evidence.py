@@ -1,17 +1,19 @@
 """What is believed of each strategy on each asset, and of the whole set, from the test spans known then."""
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from python_steps import sharpe
-from python_steps.belief_confidence import Confidence, Forecaster
+from python_steps.belief_confidence import UNKNOWN, Confidence, Forecaster
 from python_steps.belief_gates import first_variants, reasons
 from python_steps.belief_inputs import Study
 from python_steps.belief_records import Record, Spans, by_window, record_of, spans_at, sum_assets
 from python_steps.belief_replicates import replicates
 from python_steps.dependence import effective_observations
+from python_steps.executors import Fan
 from python_steps.policy import Policy
 from python_steps.reality_check import RealityCheck, check
 from python_steps.strategy_weighting import in_regime, score
@@ -24,6 +26,7 @@ OVERFIT = [
     "train_test_gap", "cv_stability", "regime_consistency", "psr", "dsr", "dsr_effective", "luck_dsr", "pbo",
     "min_track_record", "effective_trials", "min_backtest_length", "observations", "effective_observations",
 ]  # fmt: skip
+MOST = 8  # spans in a block: their grounds hold all replicates
 CASH, ALWAYS_LONG = "cash", "always_long"  # what the whole set has to beat; the second is a strategy of it
 
 
@@ -54,10 +57,23 @@ class Hurdles(NamedTuple):
     effective_trials: int
 
 
+class Grounds(NamedTuple):
+    """What the known spans say whatever was held: evidence by regime, less the row and the confidence of the
+    whole set; and what these are made of: decisions (T), where there is a profit (S by A by T), hurdles, PBO.
+    """
+
+    by_regime: dict[str, Evidence]
+    columns: Array
+    rows: Array
+    hurdles: Hurdles
+    pbo: float
+
+
 class Judge:
     """Evidence at an instant, made again only when other test spans are known."""
 
     def __init__(self, study: Study, policy: Policy, decisions_per_year: float, trials: int) -> None:
+        self.ahead: Iterator[Grounds] = iter(())
         self.study, self.policy, self.per_year, self.trials = study, policy, decisions_per_year, trials
         self.key: tuple[bytes, bytes] | None = None
         self.by_regime: dict[str, Evidence] = {}
@@ -66,18 +82,48 @@ class Judge:
     def at(self, instant: int, weights: Array) -> Evidence:
         """Evidence from what is known at `instant`; `weights` (S by A by D) are those in force before."""
         spans = spans_at(self.study, instant)
-        key = (spans.pairs.tobytes(), spans.groups.tobytes())
+        key = _key(spans)
         if key != self.key:
-            self.key, self.by_regime = key, self._judge(spans, weights)
+            grounds = next(self.ahead, None) or self.grounds(spans)
+            self.key, self.by_regime = key, self._judged(grounds, spans, weights)
         regime = str(self.study.regime[np.searchsorted(self.study.instants, instant)])
         return self.by_regime.get(regime, self.by_regime[""])
 
-    def _judge(self, spans: Spans, weights: Array) -> dict[str, Evidence]:
-        """Evidence from these spans, by the regime of the decision, and under '' whatever that is."""
+    def look_ahead(self, instants: Array, fan: Fan) -> None:
+        """Have the grounds worked on of all spans that `at` will meet at these instants, in their order."""
+        if not fan.is_parallel:
+            return
+        known: list[Spans] = []
+        for instant in instants:
+            spans = spans_at(self.study, int(instant))
+            if not known or _key(spans) != _key(known[-1]):
+                known.append(spans)
+        study = self.study._replace(position=self.study.position[..., :0])  # which grounds do not hang on
+        judge = Judge(study, self.policy, self.per_year, self.trials)
+        self.ahead = fan("Test spans judged", judge.grounds, known, len(known), most=MOST)
+
+    def _judged(self, grounds: Grounds, spans: Spans, weights: Array) -> dict[str, Evidence]:
+        """Evidence by the regime of the decision, and under '' whatever that is, with the whole set's row.
+
+        That stands on the ensemble, the strategies weighted as they were in force at each decision.
+        """
+        ensemble = self._ensemble(grounds, spans, weights)
+        row = self._evidence_row(grounds.columns, ensemble, grounds.hurdles)
+        row[PBO] = grounds.pbo
+        confidence = self.forecaster.confidence(spans, ensemble, float(row[DSR] * (1 - row[PBO])))
+        overfit = np.vstack([grounds.by_regime[""].overfit, row])
+        return {
+            regime: evidence._replace(overfit=overfit, confidence=confidence)
+            for regime, evidence in grounds.by_regime.items()
+        }
+
+    def grounds(self, spans: Spans) -> Grounds:
+        """What these spans say, and no weight has a part in."""
         record = record_of(self.study, spans)
         found = sharpe.moments(record.net, record.has)
         error = sharpe.sharpe_error(found.sharpe, found.observations, found.skew, found.kurtosis)
-        overfit, confidence = self._overfit(record, spans, found, weights)
+        hurdles = self._hurdles(record, found)
+        overfit = self._overfit(record, spans, hurdles)
         unit, is_pooled = self._judged_on(record)
 
         def judged(values: Array) -> Array:
@@ -113,8 +159,8 @@ class Judge:
             counts,
             negative,
             whole.score.T,
-            overfit[:-1, LUCK_DSR],
-            overfit[:-1, CONSISTENCY],
+            overfit[:, LUCK_DSR],
+            overfit[:, CONSISTENCY],
         )
         adopted = reason == "adopted"
         evidence = Evidence(
@@ -130,13 +176,16 @@ class Judge:
             expected_return=judged(earned).T,
             overfit=overfit,
             checks=self._checks(record),
-            confidence=confidence,
+            confidence=UNKNOWN,
             replicates=replicates(self.study, record, unit, adopted, self.policy.seed),
         )
-        by_regime = self._by_regime(record, found.sharpe, error)
-        return {"": evidence} | {
-            regime: evidence._replace(shown=shown(*both)) for regime, both in by_regime.items()
+        by_regime = {
+            regime: evidence._replace(shown=shown(*both))
+            for regime, both in self._by_regime(record, found.sharpe, error).items()
         }
+        is_there = record.has[:, -1].any(axis=0)
+        pbo = sharpe.cscv_pbo(np.ascontiguousarray(record.net[:, -1, is_there].T))
+        return Grounds({"": evidence} | by_regime, record.columns, record.rows, hurdles, pbo)
 
     def _by_regime(self, record: Record, whole: Array, error: Array) -> dict[str, tuple[Array, Array]]:
         """Sharpe and error of each strategy and unit in each regime; none unless the policy asks for it."""
@@ -160,24 +209,13 @@ class Judge:
         is_pooled = record.trades[:, :assets] < self.policy.gates.minimum_trades
         return np.where(is_pooled, assets + self.study.class_of, np.arange(assets)), is_pooled
 
-    def _overfit(
-        self, record: Record, spans: Spans, found: sharpe.Moments, weights: Array
-    ) -> tuple[Array, Confidence]:
-        """Columns OVERFIT for each strategy and last for the whole set; and the confidence.
-
-        A strategy stands on its mean net return over all assets. The row of the whole set stands on the
-        ensemble, the strategies weighted as they were in force at each decision, and has the PBO.
-        """
+    def _overfit(self, record: Record, spans: Spans, hurdles: Hurdles) -> Array:
+        """Columns OVERFIT for each strategy, which stands on its mean net return over all assets."""
         series = [(record.net[s, -1], record.has[s, -1]) for s in range(len(self.study.strategies))]
-        ensemble = self._ensemble(record, spans, weights)
-        hurdles = self._hurdles(record, found)
-        rows = [self._evidence_row(record, one, hurdles) for one in (*series, ensemble)]
-        overfit = np.array(rows)
-        overfit[:-1, 0] = [self._gap(s, spans) for s in range(len(series))]
-        is_there = record.has[:, -1].any(axis=0)
-        overfit[-1, PBO] = sharpe.cscv_pbo(np.ascontiguousarray(record.net[:, -1, is_there].T))
-        evidence = float(overfit[-1, DSR] * (1 - overfit[-1, PBO]))
-        return overfit, self.forecaster.confidence(spans, ensemble, evidence)
+        rows = [self._evidence_row(record.columns, one, hurdles) for one in series]
+        overfit = np.array(rows).reshape(-1, len(OVERFIT))
+        overfit[:, 0] = [self._gap(s, spans) for s in range(len(series))]
+        return overfit
 
     def _checks(self, record: Record) -> list[RealityCheck]:
         """Whether the best of the set beats cash, and being always in, by more than luck.
@@ -204,16 +242,16 @@ class Judge:
         effective = sharpe.effective_trials(correlation, self.trials)
         return Hurdles(variance, sharpe.luck_variance(variance, errors), effective)
 
-    def _evidence_row(self, record: Record, series: tuple[Array, Array], hurdles: Hurdles) -> list[float]:
-        """Columns OVERFIT of one series over the record's decisions; gap and PBO are left undefined.
+    def _evidence_row(self, columns: Array, series: tuple[Array, Array], hurdles: Hurdles) -> list[float]:
+        """Columns OVERFIT of one series over the decisions of a record; gap and PBO are left undefined.
 
         Probabilities count as many observations as there would be if none held on to what another held.
         """
         net, has = series
         worth = _worth(net, has)
         found = sharpe.moments(net, has)
-        _, ratio, error, _ = by_window(net[None, None], has[None, None], self.study.window_of[record.columns])
-        labels = self.study.regime[record.columns]
+        _, ratio, error, _ = by_window(net[None, None], has[None, None], self.study.window_of[columns])
+        labels = self.study.regime[columns]
         is_labelled = has & (labels != "")
         shape = (found.skew, found.kurtosis)
 
@@ -248,17 +286,22 @@ class Judge:
             both.append(np.array([_mean(source[strategy, part, w]) for w, part in enumerate(is_defined.T)]))
         return sharpe.train_test_gap(*both)
 
-    def _ensemble(self, record: Record, spans: Spans, weights: Array) -> tuple[Array, Array]:
+    def _ensemble(self, grounds: Grounds, spans: Spans, weights: Array) -> tuple[Array, Array]:
         """Net return of the strategies as weighted then, mean over assets, and where there is one."""
-        used = np.take(weights, record.columns, axis=2)
-        rows = record.rows & spans.groups[-1][self.study.window_of[record.columns]] & np.isfinite(used)
-        net = np.where(rows, used * np.take(self.study.net, record.columns, axis=2), 0.0)
+        columns = grounds.columns
+        used = np.take(weights, columns, axis=2)
+        rows = grounds.rows & spans.groups[-1][self.study.window_of[columns]] & np.isfinite(used)
+        net = np.where(rows, used * np.take(self.study.net, columns, axis=2), 0.0)
         by_asset = np.zeros(net.shape[1:])
         for strategy in net:
             by_asset += strategy
         count = rows.any(axis=0).sum(axis=0)
         everything = sum_assets(by_asset[None], self.study.groups[-1])[0]
         return everything / np.maximum(count, 1), count > 0
+
+
+def _key(spans: Spans) -> tuple[bytes, bytes]:
+    return spans.pairs.tobytes(), spans.groups.tobytes()
 
 
 def _worth(net: Array, has: Array) -> Array:

@@ -10,13 +10,16 @@ records nor the order of runs change a bit.
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from functools import partial
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from python_steps.belief_replicates import SHORTEST_BLOCK, name_key
 from python_steps.dependence import SHORTEST_RECORD, memory
+from python_steps.executors import IN_TURN, Fan
 from python_steps.sharpe import sharpe
 
 Array = np.ndarray
@@ -142,7 +145,7 @@ def yardsticks(methods: Iterable[str], in_force: str) -> dict[str, str]:
 
 
 def bootstrap(
-    records: Iterator[Record],
+    records: Iterable[Record],
     past: pd.DataFrame,
     *,
     clock: str,
@@ -150,26 +153,31 @@ def bootstrap(
     run_id: str,
     as_of: pd.Timestamp,
     decisions_per_year: float,
+    fan: Fan = IN_TURN,
 ) -> pd.DataFrame:
     """Rows of steps.metric_intervals for the records known by `as_of` that have none in `past` yet."""
     said = set(past[list(KEYS[2:-1])].itertuples(index=False, name=None))
-    rows = []
-    for record in records:
-        key = record[: len(KEYS) - 3]
-        if key in said or record.known_at > as_of:
-            continue
-        length = block_length(record.returns)
-        seed = np.random.SeedSequence(0, spawn_key=_spawn_key(clock, plan, record))
-        for metric, found in intervals(record.returns, length, seed, decisions_per_year).items():
-            rows.append(
-                dict(zip(KEYS, (clock, plan, *key, metric), strict=True))
-                | found._asdict()
-                | {"level": LEVEL, "draws": DRAWS, "block_length": length}
-                | {"observations": len(record.returns), "from_at": record.from_at}
-                | {"until_at": record.until_at, "known_at": record.known_at, "run_id": run_id}
-            )
+    fresh = [one for one in records if one.known_at <= as_of and one[: len(KEYS) - 3] not in said]
+    draw = partial(_drawn, clock=clock, plan=plan, decisions_per_year=decisions_per_year)
+    found = chain.from_iterable(fan("Records drawn", draw, fresh, len(fresh)))
+    rows = [row | {"run_id": run_id} for row in found]
     columns = [*KEYS, *Interval._fields, "level", "draws", "block_length", "observations"]
     return pd.DataFrame(rows, columns=[*columns, "from_at", "until_at", "known_at", "run_id"])
+
+
+def _drawn(record: Record, clock: str, plan: str, decisions_per_year: float) -> list[dict[str, Any]]:
+    """The rows of one record, one for each metric."""
+    length = block_length(record.returns)
+    seed = np.random.SeedSequence(0, spawn_key=_spawn_key(clock, plan, record))
+    key = record[: len(KEYS) - 3]
+    return [
+        dict(zip(KEYS, (clock, plan, *key, metric), strict=True))
+        | found._asdict()
+        | {"level": LEVEL, "draws": DRAWS, "block_length": length}
+        | {"observations": len(record.returns), "from_at": record.from_at}
+        | {"until_at": record.until_at, "known_at": record.known_at}
+        for metric, found in intervals(record.returns, length, seed, decisions_per_year).items()
+    ]
 
 
 def intervals(

@@ -4,8 +4,9 @@ Splits train on the future of what they test. That is a fair question to ask abo
 make a profit: nothing downstream holds anything on these numbers.
 """
 
-from types import ModuleType
-from typing import NamedTuple
+from functools import partial
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,13 @@ from python_steps.cross_validation import (
     group_numbers,
     known_by,
 )
+from python_steps.executors import IN_TURN, Fan
 from python_steps.learn_forecasts import (
     MINIMUM_ROWS,
     Learner,
+    Lesson,
     Signals,
+    lesson_of,
     placed,
     to_training,
     to_values,
@@ -51,6 +55,14 @@ class Measure(NamedTuple):
     examples: int
 
 
+class Examined(NamedTuple):
+    """A window, the examples that were known by its embargo, and how they are split."""
+
+    window: dict[str, Any]
+    lesson: Lesson
+    splits: list[Split]
+
+
 class Forecasts(NamedTuple):
     """What one split said of each row: the forecast, and the value in [-1, +1] made of it."""
 
@@ -75,6 +87,7 @@ def estimate(
     learner: Learner,
     run_id: str,
     seed: int,
+    fan: Fan = IN_TURN,
 ) -> pd.DataFrame:
     """Rows of steps.cpcv_metrics for each of `windows`, of one clock and plan.
 
@@ -89,37 +102,40 @@ def estimate(
     label_sharpe: mean over deviation, across decisions, of the mean over assets of value times target, per
     decision and without costs. Known at the window's known_at. Raises UnknownPlugin for the learner.
     """
-    module = load(PACKAGE, learner.source)
-    examples, tables = placed(examples, signals), []
-    for window in windows.sort_values("window_id").to_dict("records"):
-        mine = (examples["window_id"] == window["window_id"]) & (examples["plan"] == window["plan"])
-        rows = examples[mine & (examples["clock"] == window["clock"]) & examples["target"].notna()]
-        rows = rows[known_by(rows["label_known_at"].to_numpy(), window["embargo_at"].to_datetime64())]
-        rows = rows.sort_values(["decision_at", "symbol"], ignore_index=True)
-        if len(rows) >= MINIMUM_ROWS and rows["decision_at"].nunique() >= GROUPS:
-            embargo = (window["test_from"] - window["embargo_at"]).to_timedelta64()
-            table = pd.DataFrame(_measures(rows, signals, module, embargo, learner, seed))
-            keys = {key: window[key] for key in ("clock", "plan", "window_id", "known_at")}
-            tables.append(table.assign(**keys, learner=learner.name, run_id=run_id))
+    load(PACKAGE, learner.source)
+    examples = placed(examples, signals)
+    wanted = windows.sort_values("window_id").to_dict("records")
+    laid = (_laid(examples, signals, window) for window in wanted)
+    examined = [one for one in laid if one is not None]
+    splits = [(one.lesson, split) for one in examined for split in one.splits]
+    forecast = partial(_forecasts, learner=learner, seed=seed)
+    said = iter(fan(f"Splits of {learner.name} fitted", forecast, splits, len(splits)))
+    tables = []
+    for window, lesson, mine in examined:
+        table = pd.DataFrame(_measures(lesson.rows, mine, list(islice(said, len(mine)))))
+        keys = {key: window[key] for key in ("clock", "plan", "window_id", "known_at")}
+        tables.append(table.assign(**keys, learner=learner.name, run_id=run_id))
     return (
         pd.concat(tables, ignore_index=True)[CPCV_METRICS] if tables else pd.DataFrame(columns=CPCV_METRICS)
     )
 
 
-def _measures(
-    rows: pd.DataFrame,
-    signals: Signals,
-    module: ModuleType,
-    embargo: np.timedelta64,
-    learner: Learner,
-    seed: int,
-) -> list[Measure]:
+def _laid(examples: pd.DataFrame, signals: Signals, window: dict[str, Any]) -> Examined | None:
+    """What is split of a window, or None where that is too small."""
+    mine = (examples["window_id"] == window["window_id"]) & (examples["plan"] == window["plan"])
+    rows = examples[mine & (examples["clock"] == window["clock"]) & examples["target"].notna()]
+    rows = rows[known_by(rows["label_known_at"].to_numpy(), window["embargo_at"].to_datetime64())]
+    if len(rows) < MINIMUM_ROWS or rows["decision_at"].nunique() < GROUPS:
+        return None
+    lesson = lesson_of(rows, signals)
+    at, known_at = (lesson.rows[name].to_numpy() for name in ("decision_at", "label_known_at"))
+    embargo = (window["test_from"] - window["embargo_at"]).to_timedelta64()
+    return Examined(window, lesson, list(combinatorial_splits(at, known_at, GROUPS, TESTED, embargo)))
+
+
+def _measures(rows: pd.DataFrame, splits: list[Split], said: list[Forecasts]) -> list[Measure]:
     """All measures of one window, of its splits and then of its paths."""
     decision_at, target = rows["decision_at"].to_numpy(), rows["target"].to_numpy(dtype=float)
-    splits = list(
-        combinatorial_splits(decision_at, rows["label_known_at"].to_numpy(), GROUPS, TESTED, embargo)
-    )
-    said = [_forecasts(rows, signals, module, split, learner, seed) for split in splits]
     found: list[Measure] = []
     for split, forecasts in zip(splits, said, strict=True):
         for span, where in (("train", split.is_train), ("test", split.is_test)):
@@ -130,12 +146,12 @@ def _measures(
     return found
 
 
-def _forecasts(
-    rows: pd.DataFrame, signals: Signals, module: ModuleType, split: Split, learner: Learner, seed: int
-) -> Forecasts:
+def _forecasts(question: tuple[Lesson, Split], learner: Learner, seed: int) -> Forecasts:
     """What a learner fitted on the training rows of a split says of each row; NaN where these are too few."""
+    (rows, signals), split = question
     if split.is_train.sum() < MINIMUM_ROWS:
         return Forecasts(*np.full((2, len(rows)), np.nan))
+    module = load(PACKAGE, learner.source)
     seen = to_training(rows, signals, split.is_train, learner, seed).seeded("cpcv", split.number)
     forecast = module.fit(seen[split.is_train]).predict(seen.features)
     return Forecasts(forecast, to_values(forecast, split.is_train))

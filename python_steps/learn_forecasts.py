@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from python_steps.belief_replicates import name_key
+from python_steps.executors import IN_TURN, Fan
 from python_steps.learner_code import PACKAGE, files
 from python_steps.learners._training import Training
 from python_steps.plugins import load
@@ -62,6 +64,13 @@ class Signals(NamedTuple):
     values: np.ndarray
 
 
+class Lesson(NamedTuple):
+    """The rows of one window, in order of decision_at and symbol, `placed` in the readings that they have."""
+
+    rows: pd.DataFrame
+    signals: Signals
+
+
 def learn(
     examples: pd.DataFrame,
     signals: Signals,
@@ -69,6 +78,7 @@ def learn(
     learner: Learner,
     run_id: str,
     seed: int,
+    fan: Fan = IN_TURN,
 ) -> dict[str, pd.DataFrame]:
     """Rows of steps.forecasts, fitted_models, feature_importances and tuning_trials, by those names.
 
@@ -87,12 +97,11 @@ def learn(
     if len(windows[["clock", "plan"]].drop_duplicates()) > 1:
         raise ValueError("learn_forecasts: windows of more than one clock or plan")
     examples = placed(examples[EXAMPLES].merge(windows[[*WINDOW, "known_at"]], on=WINDOW), signals)
-    taught, code = [], _code_of(module)
-    for _, window in examples.groupby("window_id", sort=True):
-        rows = window.sort_values(["decision_at", "symbol"], ignore_index=True)
-        answer = _one_window(rows, signals, module, learner, seed, code)
-        if answer is not None:
-            taught.append(answer)
+    by_window = examples.groupby("window_id", sort=True)
+    lessons = (lesson_of(rows, signals) for _, rows in by_window)
+    teach = partial(_one_window, learner=learner, seed=seed, code=_code_of(module))
+    answers = fan(f"Windows of {learner.name} fitted", teach, lessons, by_window.ngroups)
+    taught = [one for one in answers if one is not None]
     tables = {
         "forecasts": (FORECASTS, [one.forecasts for one in taught]),
         "fitted_models": (FITTED_MODELS, [one.model for one in taught]),
@@ -120,10 +129,19 @@ def placed(examples: pd.DataFrame, signals: Signals) -> pd.DataFrame:
     return examples.assign(place=signals.keys.get_indexer(keys))
 
 
-def _one_window(
-    rows: pd.DataFrame, signals: Signals, module: ModuleType, learner: Learner, seed: int, code: bytes
-) -> Window | None:
+def lesson_of(rows: pd.DataFrame, signals: Signals) -> Lesson:
+    """What a window is learned from and no more, so that it can be sent."""
+    rows = rows.sort_values(["decision_at", "symbol"], ignore_index=True)
+    is_read = rows["place"].to_numpy() >= 0
+    values = signals.values[rows["place"].to_numpy()[is_read]]
+    place = np.where(is_read, np.cumsum(is_read) - 1, -1)
+    return Lesson(rows.assign(place=place), signals._replace(keys=signals.keys[:0], values=values))
+
+
+def _one_window(lesson: Lesson, learner: Learner, seed: int, code: bytes) -> Window | None:
     """What one window teaches, or None where there is too little to learn from."""
+    rows, signals = lesson
+    module = load(PACKAGE, learner.source)
     is_fitted_on = (rows["is_train"].astype(bool) & rows["target"].notna()).to_numpy()
     if is_fitted_on.sum() < MINIMUM_ROWS:
         return None
@@ -141,6 +159,7 @@ def _one_window(
     }
     shares = pd.DataFrame({"feature": seen.names, "importance": fitted.importances()})
     tried = pd.DataFrame(getattr(fitted, "tried", ()))
+    said = said[[name for name in FORECASTS if name in said]]
     return Window(
         said, window.assign(**model), *(window.merge(part, how="cross") for part in (shares, tried))
     )

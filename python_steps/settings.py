@@ -1,11 +1,12 @@
-"""Secrets and addresses of vendors, from the environment or from files that hold a secret."""
+"""What the environment says: secrets and addresses of vendors, and where the work of a run is done."""
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from python_steps.errors import InputError
@@ -78,3 +79,23 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+class ExecutorSettings(BaseSettings):
+    """PORTFOLIO_EXECUTOR, with _WORKERS, how many to start, or _ADDRESS, of a cluster that has some."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PORTFOLIO_", hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    executor: str = "serial"
+    executor_workers: int = Field(default=os.cpu_count() or 1, ge=1, le=1000)
+    executor_address: str | None = None
+
+
+def executor_settings() -> ExecutorSettings:
+    """Where the work of a run is done. Raises InputError, which names the variable."""
+    try:
+        return ExecutorSettings()
+    except ValidationError:
+        raise InputError("PORTFOLIO_EXECUTOR_WORKERS: expected a whole number from 1 to 1000") from None

@@ -28,6 +28,7 @@ from python_steps.belief_inputs import (
     study_of,
 )
 from python_steps.belief_tables import Tables
+from python_steps.executors import IN_TURN, Fan
 from python_steps.policy import Policy
 from python_steps.strategy_weighting import strategy_weights, total
 
@@ -35,7 +36,13 @@ Array = np.ndarray
 
 
 def weigh(
-    inputs: WeighInputs, policy: Policy, portfolio: str, run_id: str, decisions_per_year: float, trials: int
+    inputs: WeighInputs,
+    policy: Policy,
+    portfolio: str,
+    run_id: str,
+    decisions_per_year: float,
+    trials: int,
+    fan: Fan = IN_TURN,
 ) -> dict[str, pd.DataFrame]:
     """Rows of steps.strategy_gates, overfit_metrics, strategy_weights, expected_returns, confidences,
     reality_checks and forecast_reliability.
@@ -51,6 +58,7 @@ def weigh(
     weights = past_weights(inputs.past_weights, study, wanted)
     previous = last_weights(weights)
     judge = Judge(study, policy, decisions_per_year, trials)
+    judge.look_ahead(wanted, fan)
     beside = Ensembles(policy.weights, last_ensembles(inputs.past_ensembles, weights, study, methods()))
     found: list[Evidence] = []
     places, views, exposures, regrets = [], [], [], []

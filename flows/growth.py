@@ -45,12 +45,16 @@ AGAINST = f"""
         ),
         bounds as ({SINCE}),
         begun as (from raw.runs where outcome is null),
+        since_then as (
+            select before.batch_until as after, max(begun.batch_until) as until
+            from before cross join begun group by before.batch_until
+        ),
         landed as (
-            select known_at from raw.bars, before where batch_id > batch_until
+            select batch_id, known_at from raw.bars
             union all
-            select known_at from raw.actions, before where batch_id > batch_until
+            select batch_id, known_at from raw.actions
             union all
-            select known_at from raw.quarantined_bars, before where batch_id > batch_until
+            select batch_id, known_at from raw.quarantined_bars
         ),
         told as (
             select batch_id from raw.study
@@ -74,10 +78,13 @@ AGAINST = f"""
     where exists (from begun where portfolio not in (select portfolio from raw.runs where outcome is not null))
     union all
     select 'other assets, policies or study'
-    where exists (from told, before where told.batch_id > before.batch_until)
+    where exists (from told, since_then where told.batch_id > after and told.batch_id <= until)
     union all
     select 'news of the past'
-    where exists (from landed, bounds where landed.known_at <= bounds.as_of)
+    where exists (
+        from landed, since_then, bounds
+        where landed.batch_id > after and landed.batch_id <= until and landed.known_at <= bounds.as_of
+    )
     union all
     select 'it ends before the run before it'
     where exists (from begun, before where begun.as_of < before.as_of)

@@ -57,12 +57,54 @@
     {% endif %}
 {% endmacro %}
 
-{# Rows of the model itself that stand already, to go on from. #}
-{% macro and_kept(columns, condition="true") %}
+{# Whether all is made anew, and not added to what stands. #}
+{% macro anew() %} {{ "true" if since() is none else "false" }} {% endmacro %}
+
+{# The new rows of a relation, and of those that stand the last of each key. #}
+{% macro from_last_on(relation, key) %}
+    {% if since() is none %} {{ relation }}
+    {% else %}
+        (
+            select *
+            from {{ relation }}
+            where
+                known_at > timestamp '{{ since() }}'
+                or ({{ key }}, known_at) in (
+                    select ({{ key }}, max(known_at))
+                    from {{ relation }}
+                    where known_at <= timestamp '{{ since() }}'
+                    group by {{ key }}
+                )
+        )
+    {% endif %}
+{% endmacro %}
+
+{# Whether a row has the keys of a new row of a relation. #}
+{% macro of_news(row, relation, keys) %}
+    {% if since() is none %} true
+    {% else %}
+        exists (
+            from {{ relation }} as news
+            where
+                news.known_at > timestamp '{{ since() }}'
+                {% for key in keys %} and news.{{ key }} = {{ row }}.{{ key }} {% endfor %}
+        )
+    {% endif %}
+{% endmacro %}
+
+{# Rows of the model itself that stand already, to go on from; the last of each key alone where `last_of` names
+   it. #}
+{% macro and_kept(columns, condition="true", last_of=none) %}
     {% if since() is not none %}
+        {% set stood = "(select * from " ~ this ~ " where known_at <= timestamp '" ~ since() ~ "')" %}
         union all by name
         select {{ columns }}
-        from {{ this }}
-        where known_at <= timestamp '{{ since() }}' and {{ condition }}
+        from {{ stood }} as stood
+        where
+            {{ condition }}
+            {% if last_of %}
+                and ({{ last_of }}, known_at)
+                in (select ({{ last_of }}, max(known_at)) from {{ stood }} group by {{ last_of }})
+            {% endif %}
     {% endif %}
 {% endmacro %}

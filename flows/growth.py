@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Growth:
-    """`since` is the instant by which all was known that stands already, None where nothing may stay; `why`
+    """How a run makes its tables: `since` is when all was known that may stay, None where nothing may; `why`
     says what is against it."""
 
     since: dt.datetime | None
@@ -18,74 +18,53 @@ class Growth:
 
 
 def growth(con: "duckdb.DuckDBPyConnection") -> Growth:
-    """How the runs that have begun in a working file may be made, in one go: they have no outcome yet.
+    """How the runs that have begun in a working file make their tables together: they have no outcome yet.
 
-    What was known by `since` must be the same for them as for the last run that ended. So the code, the study
-    and the policies are the same, no symbol and no portfolio is new, and nothing was landed meanwhile that was
-    known by then.
+    What stands may stay if it is what they would make again: by the same code, study and policies, of the
+    same symbols and for the same portfolios, with nothing landed meanwhile that was known by then.
     """
-    why = tuple(reason for (reason,) in con.execute(AGAINST).fetchall())
-    if why:
-        return Growth(None, why)
     ((since,),) = con.execute(SINCE).fetchall()
-    return Growth(since)
+    why = tuple(reason for (reason,) in con.execute(AGAINST, {"since": since}).fetchall())
+    return Growth(None if why else since, why)
 
 
-# Portfolios are run together or one by one, and the tables of each end where its own last run did.
+# Portfolios are run together or one by one, and what stands of each ends where its own last run did.
 SINCE = """
-    select min(as_of) as as_of
+    select min(as_of)
     from (select max(as_of) as as_of from raw.runs where outcome is not null group by portfolio)
 """
 
-AGAINST = f"""
+# A symbol is new with its first batch, which chooses its vendor.
+AGAINST = """
     with
-        before as (
-            select as_of, batch_until, code_version, lock_hash
-            from raw.runs where outcome is not null order by run_number desc limit 1
-        ),
-        bounds as ({SINCE}),
+        ended as (from raw.runs where outcome is not null),
+        before as (from ended order by run_number desc limit 1),
         begun as (from raw.runs where outcome is null),
-        since_then as (
-            select before.batch_until as after, max(begun.batch_until) as until
-            from before cross join begun group by before.batch_until
-        ),
-        landed as (
-            select batch_id, known_at from raw.bars
-            union all
-            select batch_id, known_at from raw.actions
-            union all
-            select batch_id, known_at from raw.quarantined_bars
-        ),
         told as (
-            select batch_id from raw.study
+            select 'another study' as what, batch_id from raw.study
             union all
-            select batch_id from raw.policies
+            select 'another policy', batch_id from raw.policies
             union all
-            select batch_id from raw.assets
+            select 'a new symbol', batch_id from raw.asset_vendors
             union all
-            select batch_id from raw.asset_vendors
+            select 'a new registration', batch_id from raw.assets
             union all
-            select min(batch_id) from raw.bars group by symbol
+            select 'bars of the past', batch_id from raw.bars where known_at <= $since
+            union all
+            select 'actions of the past', batch_id from raw.actions where known_at <= $since
+            union all
+            select 'refusals of the past', batch_id from raw.quarantined_bars where known_at <= $since
         )
-    select 'no run before' as reason
-    where not exists (from before)
+    select distinct what from told, before
+    where told.batch_id > before.batch_until and told.batch_id <= (select max(batch_until) from begun)
     union all
-    select 'other code or packages'
-    where exists (from before inner join begun on
-        (begun.code_version, begun.lock_hash) is distinct from (before.code_version, before.lock_hash))
+    select 'no run before' where not exists (from before)
     union all
-    select 'a new portfolio'
-    where exists (from begun where portfolio not in (select portfolio from raw.runs where outcome is not null))
+    select 'a new portfolio' where exists (from begun anti join ended using (portfolio))
     union all
-    select 'other assets, policies or study'
-    where exists (from told, since_then where told.batch_id > after and told.batch_id <= until)
+    select distinct 'other code' from begun, before where begun.code_version <> before.code_version
     union all
-    select 'news of the past'
-    where exists (
-        from landed, since_then, bounds
-        where landed.batch_id > after and landed.batch_id <= until and landed.known_at <= bounds.as_of
-    )
+    select distinct 'other packages' from begun, before where begun.lock_hash <> before.lock_hash
     union all
-    select 'it ends before the run before it'
-    where exists (from begun, before where begun.as_of < before.as_of)
+    select distinct 'an end before the last one' from begun, before where begun.as_of < before.as_of
 """

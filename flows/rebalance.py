@@ -21,8 +21,8 @@ from flows.monitoring.attempt import Attempt, watched
 from flows.publish import publish, sweep, working_copy
 from flows.requests import Outcome, RebalanceRequest, RunResult
 from flows.versions import code_version, lock_hash
-from python_steps import policy as policies
 from python_steps import lake, study, warehouse
+from python_steps import policy as policies
 from python_steps.errors import InputError
 
 if TYPE_CHECKING:

@@ -25,13 +25,13 @@
                 group by bars.symbol
             ),
             moved as (
-                select
-                    *, len(sessions) < 450 or list_max(closes) = list_min(closes) as is_all
-                from reached
+                select *, len(sessions) < 450 or list_max(closes) = list_min(closes) as is_all from reached
             )
         select
             touched.symbol,
-            case when not moved.is_all then list_min(moved.sessions) else '1900-01-01'::date end as session_from,
+            case
+                when not moved.is_all then list_min(moved.sessions) else '1900-01-01'::date
+            end as session_from,
             case when not moved.is_all then moved.bars - 450 else 0 end::bigint as bars_before
         from touched
         left join moved on moved.symbol = touched.symbol

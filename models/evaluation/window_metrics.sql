@@ -1,3 +1,6 @@
 -- How each strategy did on each asset in each span: one row per clock, strategy, symbol, plan, window_id and
 -- span.
-{{ metrics(ref("span_sums"), ["clock", "strategy", "symbol", "plan", "window_id", "span"]) }}
+with
+    spans as (
+        {{ asset_spans_summed(news(ref("settled_spans"))) }}
+    ) {{ metrics("spans", ["clock", "strategy", "symbol", "plan", "window_id", "span"]) }}

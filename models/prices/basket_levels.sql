@@ -19,12 +19,14 @@ with
             {{ ref("print_returns") }} as returns
             on returns.symbol = peers.symbol
             and returns.known_at = peers.known_at
-        group by members.basket, peers.known_at
-        {{
-            and_kept(
-                "basket, members, 1 as new_members, level as log_return, known_at", last_of="basket"
-            )
-        }}
+        group by
+            members.basket,
+            peers.known_at
+            {{
+                and_kept(
+                    "basket, members, 1 as new_members, level as log_return, known_at", last_of="basket"
+                )
+            }}
     )
 select
     basket,

@@ -43,8 +43,9 @@ with
         union all
         select basket as asset_class, 'market' as factor, log_return, known_at
         from {{ news(ref("basket_levels")) }}
-        where members >= 3 and basket <> 'base_currency'
-        {{ and_kept("asset_class, factor, log_return, known_at") }}
+        where
+            members >= 3 and basket <> 'base_currency'
+            {{ and_kept("asset_class, factor, log_return, known_at") }}
     )
 select
     asset_class,

@@ -17,14 +17,15 @@ with
             {{ ref("first_prints") }} as prints
             on prints.symbol = bars.symbol
             and prints.session_date = bars.session_date
-        where bars.is_own and not prints.is_cut
-        {{
-            and_kept(
-                "symbol, session_date, false as is_late, close_base,"
-                " round(ln(index_level) * 1e12)::bigint as log_growth, print_number as prints, known_at",
-                last_of="symbol",
-            )
-        }}
+        where
+            bars.is_own and not prints.is_cut
+            {{
+                and_kept(
+                    "symbol, session_date, false as is_late, close_base,"
+                    " round(ln(index_level) * 1e12)::bigint as log_growth, print_number as prints, known_at",
+                    last_of="symbol",
+                )
+            }}
     ),
     chained as (
         select
@@ -38,17 +39,9 @@ with
         from links
         window
             so_far as (
-                partition by symbol
-                order by session_date
-                rows between unbounded preceding and current row
+                partition by symbol order by session_date rows between unbounded preceding and current row
             )
     )
-select
-    symbol,
-    session_date,
-    close_base,
-    index_level,
-    print_number,
-    known_at
+select symbol, session_date, close_base, index_level, print_number, known_at
 from chained
 where not is_late

@@ -23,7 +23,7 @@ with
             on prints.symbol = actions.symbol
             and prints.session_date >= actions.ex_date
             and prints.known_at < actions.known_at
-        {{ and_kept("symbol, from_at, known_at") }}
+            {{ and_kept("symbol, from_at, known_at") }}
     ),
     numbered as (
         select symbol, row_number() over (partition by symbol order by from_at) as vintage, from_at, known_at

@@ -29,12 +29,7 @@ with
     ),
     first_own as (
         select symbol, vintage, min(bar_number) as bar_number
-        from
-            (
-                select symbol, vintage, bar_number
-                from visible
-                where is_own {{ and_own_before_slice() }}
-            )
+        from (select symbol, vintage, bar_number from visible where is_own {{ and_own_before_slice() }})
         group by symbol, vintage
     ),
     moved as (

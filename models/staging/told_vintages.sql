@@ -29,8 +29,7 @@ with
         union
         select symbol, known_at as from_at, known_at
         from {{ news(ref("told_bars")) }}
-        where version > 1
-        {{ and_kept("symbol, from_at, known_at") }}
+        where version > 1 {{ and_kept("symbol, from_at, known_at") }}
     ),
     numbered as (
         select symbol, row_number() over (partition by symbol order by from_at) as vintage, from_at, known_at

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from flows.dbt import Dbt
 from flows.guards.compiled import CompiledDbt
-from python_steps import warehouse
 
 SOME_DAY = dt.datetime(2001, 2, 3, 4, 5, 6, 7)  # compiled for; each run puts its own in its place
 
@@ -47,15 +46,14 @@ class GrowingDbt(CompiledDbt):
         if node.config.materialized == "view":
             con.execute(f"create or replace view {name} as {node.compiled_code}")
             return
-        keys = node.config.meta.get("keys", [])
-        ends = [column for column in ("superseded_at", "until_at") if column in columns]
+        keys, end = node.config.meta.get("keys", []), node.config.meta.get("end")
         listed = ", ".join(f'"{column}"' for column in columns)
-        if not keys and (ends or "known_at" not in columns):
+        if not keys and "known_at" not in columns:
             con.execute(f"delete from {name}")
             con.execute(f"insert into {name} select {listed} from ({code}\n)")
             return
         is_new = f"> timestamp '{self.since}'"
-        stamps = [column for column in ("known_at", *ends) if column in columns]
+        stamps = [column for column in ("known_at", end) if column in columns]
         wanted = " or ".join(f"{stamp} {is_new}" for stamp in stamps) or "true"
         con.execute(f"create or replace temp table news as select {listed} from ({code}\n) where {wanted}")
         if "known_at" in columns:
@@ -64,7 +62,3 @@ class GrowingDbt(CompiledDbt):
             same = " and ".join(f"stood.{key} = news.{key}" for key in keys)
             con.execute(f"delete from {name} as stood using news where {same}")
         con.execute(f"insert into {name} ({listed}) from news")
-
-
-def until(con: Any, table: str) -> int:
-    return warehouse.read(con, table).shape[0]

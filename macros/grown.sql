@@ -66,21 +66,21 @@
 {% macro anew() %} {{ "true" if since() is none else "false" }} {% endmacro %}
 
 {# The new rows of a relation, and the last that stands of each key. #}
-{% macro and_last(relation, key) %}
+{% macro and_last(relation, keys) %}
     {% if since() is none %} {{ relation }}
     {% else %}
+        {% set by_key = keys | join(", ") %}
         (
             select rows.*
             from {{ relation }} as rows
             left join
                 (
-                    select {{ key }}, max(known_at) as known_at
+                    select {{ by_key }}, max(known_at) as last_known_at
                     from {{ relation }}
                     where known_at <= timestamp '{{ since() }}'
-                    group by {{ key }}
-                ) as last
-                on last.{{ key }} = rows.{{ key }}
-            where {{ new("rows.known_at") }} or rows.known_at = last.known_at
+                    group by {{ by_key }}
+                ) as stood using ({{ by_key }})
+            where {{ new("rows.known_at") }} or rows.known_at = stood.last_known_at
         )
     {% endif %}
 {% endmacro %}
@@ -118,21 +118,22 @@
     {% endif %}
 {% endmacro %}
 
-{# The new rows of a relation by clock, symbol and decision, and so many of those that stand. #}
-{% macro and_decisions_before(relation, decisions) %}
+{# The new rows of a relation, and so many decisions before them of each key. #}
+{% macro and_decisions_before(relation, decisions, keys) %}
     {% if since() is none %} {{ relation }}
     {% else %}
+        {% set by_key = keys | join(", ") %}
         (
             select rows.*
             from {{ relation }} as rows
             left join
                 (
-                    select clock, symbol, list_min(max(decision_at, {{ decisions }})) as decision_at
+                    select {{ by_key }}, list_min(max(decision_at, {{ decisions }})) as first_decision_at
                     from {{ relation }}
                     where known_at <= timestamp '{{ since() }}'
-                    group by clock, symbol
-                ) as starts using (clock, symbol)
-            where rows.decision_at >= coalesce(starts.decision_at, '1900-01-01'::timestamp)
+                    group by {{ by_key }}
+                ) as starts using ({{ by_key }})
+            where rows.decision_at >= coalesce(starts.first_decision_at, '1900-01-01'::timestamp)
         )
     {% endif %}
 {% endmacro %}
@@ -284,15 +285,13 @@
    it. #}
 {% macro and_kept(columns, condition="true", last_of=none) %}
     {% if since() is not none %}
-        {% set stood = "(select * from " ~ this ~ " where known_at <= timestamp '" ~ since() ~ "')" %}
+        {% set stood = "from " ~ this ~ " where known_at <= timestamp '" ~ since() ~ "' and " ~ condition %}
         union all by name
-        select {{ columns }}
-        from {{ stood }} as stood
-        where
-            {{ condition }}
+        select
+            {{ columns }} {{ stood }}
             {% if last_of %}
                 and ({{ last_of }}, known_at)
-                in (select ({{ last_of }}, max(known_at)) from {{ stood }} group by {{ last_of }})
+                in (select ({{ last_of }}, max(known_at)) {{ stood }} group by {{ last_of }})
             {% endif %}
     {% endif %}
 {% endmacro %}

@@ -3,6 +3,7 @@
    never moved in the slice may have stood still for longer, so there all of it is taken. `bars` has a row per
    symbol, session_date and version. #}
 {% macro slices_of(bars) %}
+    {% set reach = 450 %}
     {% if since() is none %}
         select symbol, '1900-01-01'::date as session_from, 0::bigint as bars_before from {{ ref("assets") }}
     {% else %}
@@ -16,8 +17,8 @@
             reached as (
                 select
                     bars.symbol,
-                    max(bars.session_date, 450) as sessions,
-                    max_by(bars.close, bars.session_date, 450) as closes,
+                    max(bars.session_date, {{ reach }}) as sessions,
+                    max_by(bars.close, bars.session_date, {{ reach }}) as closes,
                     count(*) as bars
                 from {{ bars }} as bars
                 inner join touched on touched.symbol = bars.symbol
@@ -25,14 +26,15 @@
                 group by bars.symbol
             ),
             moved as (
-                select *, len(sessions) < 450 or list_max(closes) = list_min(closes) as is_all from reached
+                select *, len(sessions) < {{ reach }} or list_max(closes) = list_min(closes) as is_all
+                from reached
             )
         select
             touched.symbol,
             case
                 when not moved.is_all then list_min(moved.sessions) else '1900-01-01'::date
             end as session_from,
-            case when not moved.is_all then moved.bars - 450 else 0 end::bigint as bars_before
+            case when not moved.is_all then moved.bars - {{ reach }} else 0 end::bigint as bars_before
         from touched
         left join moved on moved.symbol = touched.symbol
     {% endif %}

@@ -52,7 +52,7 @@ with
     renewed as (
         select *
         from blocked
-        where sample <> 'traded' or {{ in_new_block("blocked", ref("booked_pnl"), ["clock", "symbol"]) }}
+        where sample <> 'traded' or {{ in_new_block("blocked", ref("strategy_pnl"), ["clock", "symbol"]) }}
     )
     {{
         block_sums(

@@ -25,7 +25,7 @@ with
         union
         select symbol, known_at as from_at, known_at
         from prints
-        where is_cut
+        where is_cut and {{ new("known_at") }}
         union
         select symbol, known_at as from_at, known_at
         from {{ news(ref("told_bars")) }}

@@ -20,6 +20,6 @@ from
         where instants.decision_at <= bounds.as_of and {{ new("instants.decision_at") }}
     ) as instants
 asof join
-    {{ and_last(ref("price_index"), "symbol") }} as index
+    {{ and_last(ref("price_index"), ["symbol"]) }} as index
     on index.symbol = instants.symbol
     and instants.decision_at >= index.known_at

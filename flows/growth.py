@@ -24,7 +24,7 @@ def growth(con: "duckdb.DuckDBPyConnection") -> Growth:
     same symbols and for the same portfolios, with nothing landed meanwhile that was known by then.
     """
     ((since,),) = con.execute(SINCE).fetchall()
-    why = tuple(reason for (reason,) in con.execute(AGAINST, {"since": since}).fetchall())
+    why = tuple(sorted(reason for (reason,) in con.execute(AGAINST, {"since": since}).fetchall()))
     return Growth(None if why else since, why)
 
 

@@ -52,3 +52,11 @@
             }}
         )
 {% endmacro %}
+
+{# The view of all spans; or where a run adds to what stands, the same of the new ones alone. #}
+{% macro new_asset_spans_summed() %}
+    {% set summed = asset_spans_summed(news(ref("settled_spans"))) %}
+    {% if since() is none %} {{ ref("span_sums") }}
+    {% else %}({{ summed }})
+    {% endif %}
+{% endmacro %}

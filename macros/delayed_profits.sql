@@ -50,3 +50,12 @@
         return_known_at as known_at
     from charged
 {% endmacro %}
+
+{# The view of all profits; or where a run adds to what stands, those of decisions that are still awaited. #}
+{% macro new_delayed_profits() %}
+    {% set returns = from_before_news(ref("order_returns"), ["clock", "symbol"], "decision_at", patience()) %}
+    {% set profits = delayed_profits(returns) %}
+    {% if since() is none %} {{ ref("delayed_pnl") }}
+    {% else %}({{ profits }})
+    {% endif %}
+{% endmacro %}

@@ -38,3 +38,11 @@
             }}
         )
 {% endmacro %}
+
+{# The view of all spans; or where a run adds to what stands, the same of the new ones alone. #}
+{% macro new_group_spans_summed() %}
+    {% set summed = group_spans_summed(news(ref("group_spans"))) %}
+    {% if since() is none %} {{ ref("group_sums") }}
+    {% else %}({{ summed }})
+    {% endif %}
+{% endmacro %}

@@ -31,16 +31,7 @@ with
             turnover,
             is_trade,
             known_at
-        from
-            (
-                {{
-                    delayed_profits(
-                        from_before_news(
-                            ref("order_returns"), ["clock", "symbol"], "decision_at", patience()
-                        )
-                    )
-                }}
-            )
+        from {{ new_delayed_profits() }}
     ),
     grouped as ({{ group_sums_of("profits", ["scenario", "strategy"]) }}),
     charged as (

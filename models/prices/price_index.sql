@@ -10,7 +10,7 @@ with
             bars.is_late,
             bars.close_base,
             {{ exact("coalesce(bars.log_total_return, 0)") }} as log_growth,
-            (not bars.is_late)::bigint as prints,
+            0 as prints_before,
             bars.known_at
         from {{ news(ref("vintage_prices")) }} as bars
         inner join
@@ -22,7 +22,8 @@ with
             {{
                 and_kept(
                     "symbol, session_date, false as is_late, close_base,"
-                    " round(ln(index_level) * 1e12)::bigint as log_growth, print_number as prints, known_at",
+                    " round(ln(index_level) * 1e12)::bigint as log_growth, print_number - 1 as prints_before,"
+                    " known_at",
                     last_of="symbol",
                 )
             }}
@@ -34,7 +35,7 @@ with
             is_late,
             close_base,
             exp(sum(log_growth) over so_far / 1e12) as index_level,
-            (sum(prints) over so_far)::bigint as print_number,
+            prints_before,
             known_at
         from links
         window
@@ -42,6 +43,13 @@ with
                 partition by symbol order by session_date rows between unbounded preceding and current row
             )
     )
-select symbol, session_date, close_base, index_level, print_number, known_at
+select
+    symbol,
+    session_date,
+    close_base,
+    index_level,
+    row_number() over (partition by symbol order by session_date)
+    {% if since() is not none %} + max(prints_before) over (partition by symbol) {% endif %} as print_number,
+    known_at
 from chained
 where not is_late

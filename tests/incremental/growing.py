@@ -18,6 +18,7 @@ from python_steps import warehouse
 from tests.worlds import small
 
 SOME_DAY = dt.datetime(2001, 2, 3, 4, 5, 6, 7)  # compiled for; each run puts its own in its place
+TABLES = "select table_name from duckdb_tables() where schema_name = 'main' and database_name <> 'other'"
 LOOKS_BACK = {"bar_slices", "told_slices"}  # how far a run does is its own
 
 
@@ -113,13 +114,9 @@ def different(one: Path, other: Path, tables: Sequence[str] = ()) -> dict[str, t
     found = {}
     with opened(one, read_only=True) as con:
         con.execute(f"attach '{other}' as other (read_only)")
-        names = (
-            "select table_name from duckdb_tables() where schema_name = 'main' and database_name <> 'other'"
-        )
-        for table in tables or [name for (name,) in con.execute(names).fetchall()]:
-            columns = [
-                row[0] for row in con.execute(f"describe main.{table}").fetchall() if row[0] != "run_id"
-            ]
+        for table in tables or [name for (name,) in con.execute(TABLES).fetchall()]:
+            described = con.execute(f"describe main.{table}").fetchall()
+            columns = [column for column, *_ in described if column != "run_id"]
             listed = ", ".join(f'"{column}"' for column in columns)
             sides = (f"select {listed} from main.{table}", f"select {listed} from other.main.{table}")
             gone, new = (

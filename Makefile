@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: rebalance test mutants reliability lake cluster dashboard audit docs lint format bench lock
+.PHONY: rebalance test mutants reliability lake cluster incremental dashboard audit docs lint format bench lock
 
 rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
@@ -30,6 +30,11 @@ lake: .venv/installed
 # tests/executors/RESULTS.md. Takes half an hour (CLUSTER="--assets 100 --years 2" makes it less).
 cluster: .venv/installed
 	$(BIN)/python -m tests.executors.cluster $(CLUSTER)
+
+# The small world grown through every event (GROWN="--days 250": day by day), compared with one made anew, and what a
+# new day costs in a larger one: writes tests/incremental/RESULTS.md.
+incremental: .venv/installed
+	$(BIN)/python -m tests.incremental.report $(GROWN)
 
 # The Grafana dashboard, from the list of metrics.
 dashboard: .venv/installed

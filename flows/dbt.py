@@ -1,5 +1,7 @@
 """dbt inside this process: parsed once, quiet, and a failure that says which node and why."""
 
+import datetime as dt
+import json
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -37,13 +39,15 @@ class Dbt:
 
     The file must not be open in another process. Compiled SQL goes to `target` (a folder beside the file
     unless given); dbt's own log goes nowhere, since writing it costs a fifth of what dbt itself does.
-    `project` is the folder of dbt_project.yml.
+    `project` is the folder of dbt_project.yml. Where `since` is given, models add to the tables of the file,
+    which hold all that was known by then (macros/grown.sql); else all are made anew.
     """
 
     file: Path
     target: Path | None = None
     on_node: Callable[[Node], None] | None = None
     project: Path = PROJECT
+    since: dt.datetime | None = None
     _manifest: Any = field(default=None, repr=False)
 
     def parse(self) -> None:
@@ -111,9 +115,11 @@ class Dbt:
     def _command(
         self, command: str, select: Sequence[str], exclude: Sequence[str], full_refresh: bool = False
     ) -> None:
-        arguments = _chosen(command, select, exclude)
+        arguments = _chosen(command, select, exclude) + ["--full-refresh"] * full_refresh
+        if self.since is not None:
+            arguments += ["--vars", json.dumps({"since": self.since.isoformat(sep=" ")})]
         with self._opened():
-            self._invoke(arguments + ["--full-refresh"] * full_refresh, manifest=self.manifest)
+            self._invoke(arguments, manifest=self.manifest)
 
     @contextmanager
     def _opened(self) -> Iterator[None]:

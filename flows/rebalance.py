@@ -15,13 +15,14 @@ import pandas as pd
 from flows import fan_out, landing, landing_log, logs, outputs, pipeline, vendors
 from flows.dbt import Dbt, Node
 from flows.failpoints import reached
+from flows.growth import Growth, growth
 from flows.lock import AND, held
 from flows.monitoring.attempt import Attempt, watched
 from flows.publish import publish, sweep, working_copy
 from flows.requests import Outcome, RebalanceRequest, RunResult
 from flows.versions import code_version, lock_hash
+from python_steps import lake, study, warehouse
 from python_steps import policy as policies
-from python_steps import study, warehouse
 from python_steps.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,7 +101,10 @@ def run_together(request: RebalanceRequest, portfolios: Sequence[str]) -> list[R
             if request.is_rebuild:
                 for run in begun.runs:
                     forget(run)
-            dbt = Dbt(file, on_node=attempt.heard(_shown_by(step)))
+            grown = _growth(file, is_rebuild=request.is_rebuild)
+            if grown.since is None:
+                log.info("All tables made anew", why="; ".join(grown.why))
+            dbt = Dbt(file, on_node=attempt.heard(_shown_by(step)), since=grown.since)
             added = pipeline.compute_all(begun.runs, dbt, attempt.timed(log.info), tell=log.info)
             ends = [(run, finish(run, count), count) for run, count in zip(begun.runs, added, strict=True)]
             decided = {run.run_id: _decided(run) for run in begun.runs}
@@ -271,6 +275,14 @@ def _begin(
     finally:
         con.close()
     return Begun(runs, landed)
+
+
+def _growth(file: Path, *, is_rebuild: bool) -> Growth:
+    """How the tables are made: a rebuild makes all of them anew, and so does a lake."""
+    if is_rebuild or lake.is_lake(file):
+        return Growth(None, ("a rebuild" if is_rebuild else "a lake",))
+    with _open(file) as con:
+        return growth(con)
 
 
 def _keep_answers(begun: Begun, folder: Path) -> None:

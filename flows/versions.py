@@ -7,14 +7,17 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parent.parent
 LOCK = PROJECT / "requirements.lock"
-CODE = (("models", "*.sql"), ("macros", "*.sql"), ("python_steps", "*.py"), ("flows", "*.py"))
+CODE = (
+    *("dbt_project.yml", "models/**/*.sql", "models/**/*.yml", "macros/**/*.sql"),
+    *("python_steps/**/*.py", "flows/**/*.py"),
+)
 
 
 def code_version() -> str:
-    """SHA-256 over every model, macro, step and flow: names and bytes."""
+    """SHA-256 over every model with its contract, macro, step and flow: names and bytes."""
     seen = hashlib.sha256()
-    for folder, pattern in CODE:
-        for file in sorted((PROJECT / folder).rglob(pattern)):
+    for pattern in CODE:
+        for file in sorted(PROJECT.glob(pattern)):
             seen.update(f"{file.relative_to(PROJECT)}\n".encode())
             seen.update(hashlib.sha256(file.read_bytes()).digest())
     return seen.hexdigest()

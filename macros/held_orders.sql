@@ -3,7 +3,7 @@
    is awaited for longer than fourteen days, like in the groups of strategies. #}
 {% macro held_orders(held, key) %}
     with
-        settled as ({{ settled_orders() }}),
+        settled as ({{ settled_orders(patience()) }}),
         awaited as (
             select
                 held.portfolio,
@@ -18,7 +18,7 @@
                 settled.known_at as settled_at,
                 least(
                     max(coalesce(settled.known_at, '9999-01-01'::timestamp)) over of_decision,
-                    held.decision_at + interval 14 day
+                    held.decision_at + {{ patience() }}
                 ) as known_at
             from {{ held }} as held
             inner join
@@ -31,6 +31,7 @@
                 on settled.clock = held.clock
                 and settled.symbol = held.symbol
                 and settled.decision_at = held.decision_at
+            where {{ new("held.decision_at + " ~ patience()) }}
             window of_decision as (partition by held.portfolio, held.{{ key }}, held.decision_at)
         ),
         in_order as (
@@ -41,7 +42,16 @@
                 max(awaited.known_at) over (
                     partition by awaited.portfolio, awaited.{{ key }} order by awaited.decision_at
                 ) as known_at
-            from awaited
+            from
+                awaited
+                {{
+                    and_kept(
+                        "portfolio, " ~ key ~ ", symbol, decision_at, weight, 0.0 as unit_return, known_at,"
+                        " known_at as awaited_until, known_at as settled_at",
+                        "gross_return is not null",
+                        last_of="portfolio, " ~ key ~ ", symbol",
+                    )
+                }}
         )
     select
         in_order.portfolio,

@@ -25,6 +25,6 @@
         on instants.clock = returns.clock
         and instants.decision_at = returns.decision_at
         {% if most %} and instants.decision_number > decisions.decision_number - {{ most }} {% endif %}
-    where held.symbol <> 'CASH' and held.weight <> 0
+    where held.symbol <> 'CASH' and held.weight <> 0 and {{ new("held.decision_at") }}
     group by held.portfolio, held.decision_at, instants.decision_at, instants.decision_number
 {% endmacro %}

@@ -33,7 +33,7 @@ with
             pnl.net_return,
             pnl.turnover,
             pnl.is_trade
-        from {{ ref("in_sample_pnl") }} as pnl
+        from {{ news(ref("in_sample_pnl")) }} as pnl
         inner join {{ ref("laid_plans") }} as plans on plans.clock = pnl.clock and plans.plan = pnl.plan
     ),
     blocked as (
@@ -48,10 +48,15 @@ with
                 union all
                 from in_sample
             )
+    ),
+    renewed as (
+        select *
+        from blocked
+        where sample <> 'traded' or {{ in_new_block("blocked", ref("strategy_pnl"), ["clock", "symbol"]) }}
     )
     {{
         block_sums(
-            "blocked",
+            "renewed",
             ["clock", "block_length", "strategy", "sample", "symbol"],
             correlation_sums(),
         )

@@ -36,6 +36,7 @@ with
             (forecasts.is_train or forecasts.decision_at >= windows.test_from)
             and labels.normalised_label is not null
             and ends.decision_at <= bounds.as_of
+            and {{ new("ends.decision_at") }}
     ),
     ranked as (
         select

@@ -17,7 +17,7 @@ with
             pnl.turnover,
             pnl.is_trade,
             returns.known_at
-        from {{ ref("in_sample_pnl") }} as pnl
+        from {{ of_new_samples(ref("in_sample_pnl")) }} as pnl
         inner join {{ ref("laid_plans") }} as plans on plans.clock = pnl.clock and plans.plan = pnl.plan
         inner join
             {{ ref("order_returns") }} as returns
@@ -26,7 +26,7 @@ with
             and returns.decision_at = pnl.decision_at
     ),
     in_sample as ({{ group_sums_of("fitted", ["block_length", "strategy", "sample"]) }}),
-    blocked as (
+    traded as (
         select
             returns.clock,
             lengths.block_length,
@@ -45,6 +45,11 @@ with
         inner join
             (select distinct clock, block_length from {{ ref("laid_plans") }}) as lengths
             on lengths.clock = returns.clock
+    ),
+    blocked as (
+        select *
+        from traded
+        where {{ in_new_block("traded", ref("group_returns"), ["clock", "asset_group"]) }}
         union all
         select
             clock,

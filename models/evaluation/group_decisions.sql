@@ -2,9 +2,8 @@
 -- decision_at. All of them are awaited, but none for longer than fourteen days after the decision: what an
 -- asset earned that could not be sold by then is left out of the group, so that one that never trades again
 -- does not end it.
-{% set patience = "interval 14 day" %}
 with
-    settled as ({{ settled_orders() }}),
+    settled as ({{ settled_orders(patience()) }}),
     awaited as (
         select
             bars.clock,
@@ -13,9 +12,9 @@ with
             bars.decision_number,
             count(*) as assets,
             least(
-                max(coalesce(settled.known_at, '9999-01-01'::timestamp)), bars.decision_at + {{ patience }}
+                max(coalesce(settled.known_at, '9999-01-01'::timestamp)), bars.decision_at + {{ patience() }}
             ) as known_at
-        from {{ ref("decision_bars") }} as bars
+        from {{ news(ref("decision_bars"), "decision_at", patience()) }} as bars
         inner join
             {{ ref("asset_groups") }} as groups
             on groups.symbol = bars.symbol

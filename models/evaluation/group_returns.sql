@@ -16,7 +16,7 @@ with
             turnover,
             is_trade,
             known_at
-        from {{ ref("booked_pnl") }}
+        from {{ news(ref("booked_pnl"), "decision_at", patience()) }}
         union all
         select
             clock,
@@ -31,7 +31,7 @@ with
             turnover,
             is_trade,
             known_at
-        from {{ ref("delayed_pnl") }}
+        from {{ new_delayed_profits() }}
     ),
     grouped as ({{ group_sums_of("profits", ["scenario", "strategy"]) }}),
     charged as (

@@ -14,6 +14,7 @@ with
             test_from_number - 1 as last_number,
             test_from as until_at
         from {{ ref("walk_forward_windows") }}
+        where {{ reaches_news("test_from_number", [ref("group_decisions")]) }}
         union all
         select
             clock,
@@ -26,6 +27,7 @@ with
             test_until_number - 1 as last_number,
             test_until as until_at
         from {{ ref("walk_forward_windows") }}
+        where {{ reaches_news("test_until_number", [ref("group_decisions")]) }}
         union all
         select
             windows.clock,
@@ -43,7 +45,10 @@ with
             on parts.clock = windows.clock
             and parts.plan = windows.plan
             and parts.window_id <= windows.window_id
-        where windows.is_disjoint and parts.is_disjoint
+        where
+            windows.is_disjoint
+            and parts.is_disjoint
+            and {{ reaches_news("windows.test_until_number", [ref("group_decisions")]) }}
     ),
     members as (
         select distinct bars.clock, groups.asset_group, bars.decision_at, bars.decision_number

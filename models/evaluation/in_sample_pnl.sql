@@ -16,7 +16,7 @@ with
             returns.cost_rate,
             returns.borrow_cost,
             greatest(returns.known_at, forecasts.known_at) as known_at
-        from {{ ref("forecasts") }} as forecasts
+        from {{ news(ref("forecasts")) }} as forecasts
         inner join
             {{ ref("strategies") }} as strategies
             on strategies.kind = 'learner'

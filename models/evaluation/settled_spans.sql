@@ -12,6 +12,7 @@ with
             test_from_number - 1 as last_number,
             known_at as laid_at
         from {{ ref("walk_forward_windows") }}
+        where {{ reaches_news("test_from_number", [ref("order_fills"), ref("order_returns")]) }}
         union all
         select
             clock,
@@ -22,6 +23,7 @@ with
             test_until_number - 1 as last_number,
             known_at as laid_at
         from {{ ref("walk_forward_windows") }}
+        where {{ reaches_news("test_until_number", [ref("order_fills"), ref("order_returns")]) }}
     ),
     settled as ({{ settled_orders() }})
 select

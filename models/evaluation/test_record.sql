@@ -1,7 +1,7 @@
 -- How each strategy did in all test spans that tile time, up to and including that of a window: one row per
 -- clock, plan, strategy, asset_group, scenario and window_id.
 with
-    records as (select * from {{ ref("group_sums") }} where span = 'record'),
+    records as (select * from {{ new_group_spans_summed() }} where span = 'record'),
     measured as (
         {{ metrics("records", ["clock", "plan", "strategy", "asset_group", "scenario", "window_id"]) }}
     )

@@ -13,7 +13,7 @@ with
             lag(reason) over by_candidate as reason_before,
             reason,
             known_at
-        from {{ ref("strategy_gates") }}
+        from {{ and_last(ref("strategy_gates"), ["portfolio", "symbol", "strategy"]) }}
         window by_candidate as (partition by portfolio, symbol, strategy order by decision_at)
     )
 select

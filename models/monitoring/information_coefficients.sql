@@ -8,7 +8,7 @@ with
             unnest({{ forward_horizons() }})::bigint as horizon,
             decision_number - unnest({{ forward_horizons() }}) + 1 as decision_number,
             known_at
-        from {{ ref("group_decisions") }}
+        from {{ news(ref("group_decisions")) }}
         where asset_group = 'all'
     ),
     pairs as (

@@ -15,6 +15,7 @@ with
             {{ ref("clock_instants") }} as instants
             on instants.clock = readings.clock
             and instants.decision_at = readings.decision_at
+            and {{ in_ended_span("instants.decision_number") }}
         inner join
             {{ ref("assets") }} as assets
             on assets.symbol = readings.symbol
@@ -115,7 +116,7 @@ with
             and blocks.block >= divide(windows.test_from_number - 1, plans.block_length)
             and blocks.block < divide(windows.test_until_number - 1, plans.block_length)
         cross join {{ ref("run_bounds") }} as bounds
-        where ends.decision_at <= bounds.as_of
+        where ends.decision_at <= bounds.as_of and {{ new("ends.decision_at") }}
         group by
             windows.clock,
             windows.plan,

@@ -10,7 +10,7 @@ with
             min(signals.session_date) as first_session,
             max(signals.session_date) as last_session,
             feeds.known_at
-        from {{ ref("feed_coverage") }} as feeds
+        from {{ news(ref("feed_coverage")) }} as feeds
         inner join
             {{ ref("signals") }} as signals
             on signals.symbol = feeds.symbol

@@ -10,7 +10,7 @@ with
             {% for name in coefficients %}
                 list_aggregate({{ name }}s, 'fsum') / len({{ name }}s) as {{ name }}{{ "," if not loop.last }}
             {% endfor %}
-        from {{ ref("span_coefficients") }}
+        from {{ news(ref("span_coefficients")) }}
     ),
     centred as (
         select

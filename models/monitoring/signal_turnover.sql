@@ -15,6 +15,7 @@ with
             {{ ref("clock_instants") }} as instants
             on instants.clock = readings.clock
             and instants.decision_at = readings.decision_at
+            and {{ in_ended_span("instants.decision_number") }}
         inner join
             {{ ref("assets") }} as assets
             on assets.symbol = readings.symbol
@@ -68,7 +69,7 @@ with
             and summed.decision_number >= windows.test_from_number
             and summed.decision_number < windows.test_until_number
         cross join {{ ref("run_bounds") }} as bounds
-        where ends.decision_at <= bounds.as_of
+        where ends.decision_at <= bounds.as_of and {{ new("ends.decision_at") }}
         group by windows.clock, windows.plan, windows.window_id, summed.signal, ends.decision_at
     )
 select

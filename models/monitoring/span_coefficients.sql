@@ -22,6 +22,7 @@ with
             and cross_sections.horizon = spans.horizon
             and cross_sections.decision_number >= spans.from_number
             and cross_sections.decision_number < spans.until_number
+        where {{ of_news("spans", ref("forward_spans"), ["clock", "plan", "horizon"]) }}
         group by
             spans.clock,
             cross_sections.signal,

@@ -14,7 +14,7 @@ with
             classes.bars_per_quarter,
             classes.bars_per_half,
             classes.bars_per_year
-        from {{ ref("vintage_returns") }} as bars
+        from {{ sliced(ref("vintage_returns")) }} as bars
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
         inner join {{ ref("asset_classes") }} as classes on classes.asset_class = assets.asset_class
     ),

@@ -10,7 +10,7 @@ with
             on judged.symbol = told.symbol
             and judged.session_date = told.session_date
             and judged.version = told.version
-        where judged.is_own and judged.reason is null
+        where judged.is_own and judged.reason is null and {{ is_judged_anew("told") }}
         union all
         select told.* replace (greatest(told.known_at, verdicts.known_at) as known_at)
         from {{ ref("told_bars") }} as told
@@ -19,7 +19,7 @@ with
             on verdicts.symbol = told.symbol
             and verdicts.session_date = told.session_date
             and verdicts.version = told.version
-        where verdicts.verdict = 'acquitted'
+        where verdicts.verdict = 'acquitted' and {{ is_judged_anew("told") }}
     ),
     standing as (
         select

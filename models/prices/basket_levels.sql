@@ -11,7 +11,7 @@ with
             as log_return
         from {{ ref("basket_members") }} as members
         inner join
-            {{ ref("peers") }} as peers
+            {{ news(ref("peers")) }} as peers
             on peers.asset_group = members.asset_class
             and peers.symbol = members.symbol
             and peers.is_listed
@@ -19,7 +19,14 @@ with
             {{ ref("print_returns") }} as returns
             on returns.symbol = peers.symbol
             and returns.known_at = peers.known_at
-        group by members.basket, peers.known_at
+        group by
+            members.basket,
+            peers.known_at
+            {{
+                and_kept(
+                    "basket, members, 1 as new_members, level as log_return, known_at", last_of="basket"
+                )
+            }}
     )
 select
     basket,

@@ -16,7 +16,7 @@ with
     ),
     prints as (
         select bars.symbol, bars.session_date, roles.role, roles.basket, bars.known_at
-        from {{ ref("daily_returns") }} as bars
+        from {{ sliced(ref("daily_returns")) }} as bars
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
         inner join roles on roles.asset_class = assets.asset_class
         where not bars.is_late

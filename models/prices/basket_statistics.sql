@@ -24,7 +24,7 @@ with
             {{ exact_covariance("own_beside_risk", "own_beside_risk", "past_year") }} as own_square,
             {{ exact_covariance("risk", "risk", "past_year") }} as risk_square,
             bars.known_at
-        from {{ ref("paired_returns") }} as bars
+        from {{ sliced(ref("paired_returns")) }} as bars
         inner join {{ ref("assets") }} using (symbol)
         inner join {{ ref("asset_classes") }} as classes using (asset_class)
         window

@@ -13,7 +13,7 @@ with
             residuals.beta,
             residuals.residual_deviation,
             volumes.money_quarter as size
-        from {{ ref("peers") }} as peers
+        from {{ news(ref("peers")) }} as peers
         inner join
             {{ ref("bar_statistics") }} as bars
             on bars.symbol = peers.symbol

@@ -11,5 +11,5 @@ select
     total_return,
     normalised_return,
     known_at
-from {{ ref("vintage_returns") }}
+from {{ news(ref("vintage_returns")) }}
 where is_own

@@ -16,7 +16,7 @@ with
                 ]
             ) as weight,
             known_at
-        from {{ ref("cross_sections") }}
+        from {{ sliced(ref("cross_sections")) }}
         window by_print as (partition by symbol order by known_at)
     ),
     earned as (
@@ -27,7 +27,7 @@ with
             / 1e15
             / levels.members as log_return,
             levels.known_at
-        from {{ ref("basket_levels") }} as levels
+        from {{ news(ref("basket_levels")) }} as levels
         inner join
             {{ ref("peers") }} as peers
             on peers.asset_group = levels.basket
@@ -42,8 +42,10 @@ with
         group by levels.basket, ranked.factor, levels.members, levels.known_at
         union all
         select basket as asset_class, 'market' as factor, log_return, known_at
-        from {{ ref("basket_levels") }}
-        where members >= 3 and basket <> 'base_currency'
+        from {{ news(ref("basket_levels")) }}
+        where
+            members >= 3 and basket <> 'base_currency'
+            {{ and_kept("asset_class, factor, log_return, known_at") }}
     )
 select
     asset_class,

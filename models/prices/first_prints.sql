@@ -6,7 +6,7 @@ select
     coalesce(max(session_date) over up_to_now > session_date, false) as is_late,
     coalesce(max(session_date) over before_now > session_date, false) as is_cut,
     known_at
-from {{ ref("bars") }}
+from {{ sliced(ref("bars")) }}
 where version = 1
 window
     up_to_now as (partition by symbol order by known_at range between unbounded preceding and current row),

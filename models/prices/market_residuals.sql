@@ -25,7 +25,7 @@ with
             {{ exact_sum("own", "before_month") }} as own_before,
             {{ exact_sum("market", "before_month") }} as market_before,
             bars.known_at
-        from {{ ref("paired_returns") }} as bars
+        from {{ sliced(ref("paired_returns")) }} as bars
         inner join {{ ref("assets") }} using (symbol)
         inner join {{ ref("asset_classes") }} as classes using (asset_class)
         window

@@ -10,7 +10,7 @@ with
             max(log_return) filter (where role = 'risk') as risk,
             max(log_return) filter (where role = 'base') as base,
             known_at
-        from {{ ref("basket_returns") }}
+        from {{ sliced(ref("basket_returns")) }}
         group by symbol, session_date, known_at
     )
 select
@@ -25,5 +25,5 @@ select
     beside.risk,
     beside.base,
     bars.known_at
-from {{ ref("vintage_returns") }} as bars
+from {{ sliced(ref("vintage_returns")) }} as bars
 left join beside on beside.symbol = bars.symbol and beside.session_date = bars.session_date

@@ -5,11 +5,11 @@
 with
     prints as (
         select groups.asset_group, groups.listed_at, bars.symbol, bars.session_date, bars.known_at
-        from {{ ref("daily_returns") }} as bars
+        from {{ news(ref("daily_returns"), back="interval 5 day") }} as bars
         inner join {{ ref("asset_groups") }} as groups on groups.symbol = bars.symbol
         where not bars.is_late
     ),
-    instants as (select distinct asset_group, known_at from prints),
+    instants as (select distinct asset_group, known_at from prints where {{ new("known_at") }}),
     places as (
         select instants.asset_group, instants.known_at, groups.symbol
         from instants

@@ -9,7 +9,7 @@ with
             sessions.session_number,
             sessions.session_number - lag(sessions.session_number) over by_print - 1 as missed,
             index.known_at
-        from {{ ref("price_index") }} as index
+        from {{ sliced(ref("price_index")) }} as index
         inner join {{ ref("assets") }} as assets on assets.symbol = index.symbol
         inner join
             {{ ref("sessions") }} as sessions

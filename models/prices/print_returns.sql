@@ -2,7 +2,7 @@
 -- a bar that did not come late. A bar that came with a later one is counted with it; one that came
 -- after it is not, because the later return spans it already.
 select bars.symbol, sum({{ exact("bars.log_total_return") }}) / 1e12 as log_return, bars.known_at
-from {{ ref("vintage_returns") }} as bars
+from {{ news(ref("vintage_returns")) }} as bars
 inner join
     {{ ref("first_prints") }} as prints
     on prints.symbol = bars.symbol

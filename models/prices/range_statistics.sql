@@ -14,7 +14,7 @@ with
                     - ln(least(bars.low, bars.close / exp(bars.log_return)))
             end as log_true_range,
             classes.* exclude (asset_class)
-        from {{ ref("vintage_returns") }} as bars
+        from {{ sliced(ref("vintage_returns")) }} as bars
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
         inner join {{ ref("asset_classes") }} as classes on classes.asset_class = assets.asset_class
     ),

@@ -11,7 +11,7 @@ with
             ) as weekday_before,
             classes.bars_per_month,
             classes.bars_per_year
-        from {{ ref("vintage_returns") }} as bars
+        from {{ sliced(ref("vintage_returns")) }} as bars
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
         inner join {{ ref("asset_classes") }} as classes on classes.asset_class = assets.asset_class
     ),

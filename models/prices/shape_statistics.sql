@@ -3,7 +3,7 @@
 with
     measured as (
         select bars.*, greatest(- bars.log_total_return, 0) as loss, classes.* exclude (asset_class)
-        from {{ ref("vintage_returns") }} as bars
+        from {{ sliced(ref("vintage_returns")) }} as bars
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
         inner join {{ ref("asset_classes") }} as classes on classes.asset_class = assets.asset_class
     ),

@@ -7,7 +7,7 @@ with
             ln(bars.close) as log_close,
             abs(bars.log_total_return) as movement,
             classes.* exclude (asset_class)
-        from {{ ref("vintage_returns") }} as bars
+        from {{ sliced(ref("vintage_returns")) }} as bars
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
         inner join {{ ref("asset_classes") }} as classes on classes.asset_class = assets.asset_class
     ),

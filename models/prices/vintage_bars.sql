@@ -20,14 +20,15 @@ with
             bars.volume,
             prints.is_late,
             prints.known_at >= vintages.from_at as is_own,
-            row_number() over (
+            slices.bars_before + row_number() over (
                 partition by bars.symbol, vintages.vintage order by bars.session_date
             ) as bar_number,
             bars.known_at as version_known_at,
             prints.known_at as printed_at
         from {{ ref("vintages") }} as vintages
+        inner join {{ ref("bar_slices") }} as slices on slices.symbol = vintages.symbol
         inner join
-            {{ ref("bars") }} as bars
+            {{ sliced(ref("bars")) }} as bars
             on bars.symbol = vintages.symbol
             and bars.known_at < coalesce(vintages.until_at, '9999-01-01'::timestamp)
             and coalesce(bars.superseded_at, '9999-01-01'::timestamp)
@@ -36,11 +37,16 @@ with
             {{ ref("first_prints") }} as prints
             on prints.symbol = bars.symbol
             and prints.session_date = bars.session_date
+        where {{ new("coalesce(vintages.until_at, '9999-01-01'::timestamp)") }}
     ),
     first_own as (
         select symbol, vintage, min(bar_number) as bar_number, min(printed_at) as printed_at
-        from visible
-        where is_own
+        from
+            (
+                select symbol, vintage, bar_number, printed_at
+                from visible
+                where is_own {{ and_kept("symbol, vintage, bar_number, printed_at", "is_own") }}
+            )
         group by symbol, vintage
     )
 select visible.*, greatest(visible.printed_at, first_own.printed_at) as known_at

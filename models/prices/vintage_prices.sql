@@ -11,7 +11,7 @@ with
             assets.asset_class = 'fx' and assets.currency <> base.base_currency as is_notional,
             assets.asset_class = 'fx'
             and bars.symbol = base.base_currency || '-' || assets.currency as is_inverse
-        from {{ ref("vintage_bars") }} as bars
+        from {{ sliced(ref("vintage_bars")) }} as bars
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol
         cross join base
     ),

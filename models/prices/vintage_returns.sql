@@ -27,7 +27,7 @@ select
     end as normalised_return,
     version_known_at,
     known_at
-from {{ ref("vintage_prices") }}
+from {{ sliced(ref("vintage_prices")) }}
 window
     past_month as (partition by symbol, vintage order by bar_number rows between 20 preceding and 1 preceding)
 qualify log_total_return is not null

@@ -5,23 +5,25 @@ with
     starts as (
         select symbol, '1900-01-01'::timestamp as from_at, known_at
         from {{ ref("first_prints") }}
+        where {{ anew() }}
         qualify row_number() over (partition by symbol order by known_at, session_date) = 1
         union
         select symbol, known_at as from_at, known_at
-        from {{ ref("first_prints") }}
+        from {{ news(ref("first_prints")) }}
         where is_cut
         union
         select symbol, known_at as from_at, known_at
-        from {{ ref("bars") }}
+        from {{ news(ref("bars")) }}
         where version > 1
         union
         select actions.symbol, actions.known_at as from_at, actions.known_at
-        from {{ ref("actions") }} as actions
+        from {{ news(ref("actions")) }} as actions
         inner join
             {{ ref("first_prints") }} as prints
             on prints.symbol = actions.symbol
             and prints.session_date >= actions.ex_date
             and prints.known_at < actions.known_at
+            {{ and_kept("symbol, from_at, known_at") }}
     ),
     numbered as (
         select symbol, row_number() over (partition by symbol order by from_at) as vintage, from_at, known_at

@@ -21,7 +21,7 @@ with
             classes.bars_per_month,
             classes.bars_per_quarter,
             classes.bars_per_year
-        from {{ ref("vintage_returns") }} as bars
+        from {{ sliced(ref("vintage_returns")) }} as bars
         inner join {{ ref("assets") }} using (symbol)
         inner join {{ ref("asset_classes") }} as classes using (asset_class)
     ),

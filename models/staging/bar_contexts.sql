@@ -20,16 +20,16 @@ with
             greatest(bars.known_at, vintages.known_at) as known_at
         from {{ ref("told_vintages") }} as vintages
         inner join
-            {{ ref("told_bars") }} as bars
+            {{ sliced(ref("told_bars"), "told_slices") }} as bars
             on bars.symbol = vintages.symbol
             and bars.known_at < coalesce(vintages.until_at, '9999-01-01'::timestamp)
             and coalesce(bars.superseded_at, '9999-01-01'::timestamp)
             >= coalesce(vintages.until_at, '9999-01-01'::timestamp)
+        where {{ new("coalesce(vintages.until_at, '9999-01-01'::timestamp)") }}
     ),
     first_own as (
         select symbol, vintage, min(bar_number) as bar_number
-        from visible
-        where is_own
+        from (select symbol, vintage, bar_number from visible where is_own {{ and_own_before_slice() }})
         group by symbol, vintage
     ),
     moved as (

@@ -10,3 +10,4 @@ left join
     and restated.session_date = bars.session_date
     and restated.vendor = bars.vendor
     and restated.version = bars.version + 1
+where {{ of_news("bars", ref("stg_bars"), ["symbol", "session_date"]) }}

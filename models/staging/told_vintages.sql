@@ -8,7 +8,7 @@ with
             session_date,
             coalesce(max(session_date) over before_now > session_date, false) as is_cut,
             known_at
-        from {{ ref("told_bars") }}
+        from {{ sliced(ref("told_bars"), "told_slices") }}
         where version = 1
         window
             before_now as (
@@ -20,15 +20,16 @@ with
     starts as (
         select symbol, '1900-01-01'::timestamp as from_at, known_at
         from prints
+        where {{ anew() }}
         qualify row_number() over (partition by symbol order by known_at, session_date) = 1
         union
         select symbol, known_at as from_at, known_at
         from prints
-        where is_cut
+        where is_cut and {{ new("known_at") }}
         union
         select symbol, known_at as from_at, known_at
-        from {{ ref("told_bars") }}
-        where version > 1
+        from {{ news(ref("told_bars")) }}
+        where version > 1 {{ and_kept("symbol, from_at, known_at") }}
     ),
     numbered as (
         select symbol, row_number() over (partition by symbol order by from_at) as vintage, from_at, known_at

@@ -9,7 +9,7 @@ with
     ),
     a_bar_late as (
         select bars.*, before.session_date as seen_session, stands.decision_at as forecast_at
-        from {{ ref("decision_bars") }} as bars
+        from {{ news(ref("decision_bars")) }} as bars
         inner join
             {{ ref("price_index") }} as index
             on index.symbol = bars.symbol
@@ -26,7 +26,7 @@ with
     ),
     a_day_late as (
         select bars.*, index.session_date as seen_session, index.known_at as seen_at
-        from {{ ref("decision_bars") }} as bars
+        from {{ news(ref("decision_bars")) }} as bars
         asof left join
             {{ ref("price_index") }} as index
             on index.symbol = bars.symbol

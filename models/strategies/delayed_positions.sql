@@ -4,7 +4,7 @@ with
     scores as (
         select
             bars.clock, bars.delay, strategies.strategy, bars.symbol, bars.decision_at, signals.value as score
-        from {{ ref("delayed_bars") }} as bars
+        from {{ news(ref("delayed_bars")) }} as bars
         inner join
             {{ ref("signals") }} as signals
             on signals.symbol = bars.symbol
@@ -22,7 +22,7 @@ with
             bars.symbol,
             bars.decision_at,
             forecasts.value as score
-        from {{ ref("delayed_bars") }} as bars
+        from {{ news(ref("delayed_bars")) }} as bars
         inner join
             {{ ref("forecasts") }} as forecasts
             on forecasts.clock = bars.clock
@@ -41,7 +41,7 @@ with
         where forecasts.decision_at >= windows.test_from and forecasts.decision_at < windows.used_until
         union all
         select bars.clock, bars.delay, strategies.strategy, bars.symbol, bars.decision_at, 1.0 as score
-        from {{ ref("delayed_bars") }} as bars
+        from {{ news(ref("delayed_bars")) }} as bars
         cross join {{ ref("strategies") }} as strategies
         where strategies.kind = 'constant' and bars.session_date is not null
     )
@@ -54,7 +54,7 @@ select
     bars.decision_number,
     {{ held_position("scores.score", "strategies.direction", "strategies.parameters") }} as position,
     bars.known_at
-from {{ ref("delayed_bars") }} as bars
+from {{ news(ref("delayed_bars")) }} as bars
 cross join {{ ref("strategies") }} as strategies
 left join
     scores

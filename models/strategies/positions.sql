@@ -9,9 +9,9 @@ select
     {{ held_position("scores.score", "strategies.direction", "strategies.parameters") }} as position,
     bars.known_at
 from {{ ref("strategies") }} as strategies
-cross join {{ ref("decision_bars") }} as bars
+cross join {{ news(ref("decision_bars")) }} as bars
 left join
-    {{ ref("scores") }} as scores
+    {{ news(ref("scores")) }} as scores
     on scores.clock = bars.clock
     and scores.strategy = strategies.strategy
     and scores.symbol = bars.symbol

@@ -21,7 +21,7 @@ with
             returns.borrow_cost,
             case when returns.is_closing then abs(positions.position) else 0 end as closing_turnover,
             returns.known_at
-        from {{ ref("order_returns") }} as returns
+        from {{ from_before_news(ref("order_returns"), ["clock", "symbol"]) }} as returns
         inner join
             {{ ref("positions") }} as positions
             on positions.clock = returns.clock
@@ -66,7 +66,7 @@ select
     false as is_trade,
     fills.status,
     fills.known_at
-from {{ ref("order_fills") }} as fills
+from {{ news(ref("order_fills")) }} as fills
 inner join
     {{ ref("positions") }} as positions
     on positions.clock = fills.clock
@@ -89,7 +89,7 @@ select
     false as is_trade,
     'corrected' as status,
     corrections.known_at
-from {{ ref("return_corrections") }} as corrections
+from {{ news(ref("return_corrections")) }} as corrections
 inner join
     {{ ref("positions") }} as positions
     on positions.clock = corrections.clock

@@ -15,7 +15,7 @@ with
         from {{ ref("decisions") }} as decisions
         inner join {{ ref("portfolios") }} as portfolios on portfolios.portfolio = decisions.portfolio
         inner join
-            {{ ref("decision_bars") }} as bars
+            {{ news(ref("decision_bars")) }} as bars
             on bars.clock = decisions.clock
             and bars.decision_at = decisions.decision_at
         inner join {{ ref("assets") }} as assets on assets.symbol = bars.symbol

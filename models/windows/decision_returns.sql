@@ -9,7 +9,7 @@ with
             decision_at,
             mark_index / lag(mark_index) over by_decision - 1 as simple_return,
             known_at
-        from {{ ref("decision_bars") }}
+        from {{ and_decisions_before(ref("decision_bars"), 65, ["clock", "symbol"]) }}
         window by_decision as (partition by clock, symbol order by decision_at)
         qualify lag(mark_index) over by_decision is not null
     )

@@ -18,7 +18,7 @@ with
         from
             (
                 select *, unnest(range(train_from_number, used_until_number)) as decision_number
-                from {{ ref("walk_forward_windows") }}
+                from {{ news(ref("walk_forward_windows"), "used_until") }}
             ) as windows
         inner join
             {{ ref("decision_bars") }} as bars

@@ -25,6 +25,7 @@ with
             on returns.clock = steps.clock
             and returns.symbol = steps.symbol
             and returns.decision_at = steps.decision_at
+        where {{ not_kept("starts", ["clock", "symbol", "decision_at"]) }}
         group by starts.clock, starts.symbol, starts.decision_at, starts.decision_number
     )
 select

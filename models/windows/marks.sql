@@ -17,9 +17,9 @@ from
         from {{ ref("clock_instants") }} as instants
         cross join {{ ref("assets") }} as assets
         cross join {{ ref("run_bounds") }} as bounds
-        where instants.decision_at <= bounds.as_of
+        where instants.decision_at <= bounds.as_of and {{ new("instants.decision_at") }}
     ) as instants
 asof join
-    {{ ref("price_index") }} as index
+    {{ and_last(ref("price_index"), ["symbol"]) }} as index
     on index.symbol = instants.symbol
     and instants.decision_at >= index.known_at

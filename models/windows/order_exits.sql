@@ -10,7 +10,7 @@ with
                 order by decision_number
                 rows between unbounded preceding and current row
             ) as episode
-        from {{ ref("order_fills") }}
+        from {{ unfinished(ref("order_fills")) }}
     ),
     fills as (select * from episodes where status = 'filled'),
     settled as (

@@ -22,6 +22,7 @@ with
             and bars.decision_at < calendars.known_until
         inner join
             {{ ref("asset_costs") }} as costs on costs.clock = bars.clock and costs.symbol = bars.symbol
+        where {{ not_kept("bars", ["clock", "symbol", "decision_at"]) }}
     ),
     addressed as (
         select

@@ -48,6 +48,7 @@ with
             on exit.symbol = exits.symbol
             and exit.vintage = exits.exit_vintage
             and exit.session_date = exits.exit_session
+        where {{ not_kept("exits", ["clock", "symbol", "decision_at"]) }}
     ),
     told as (
         select

@@ -9,9 +9,9 @@ select
     signals.value,
     signals.known_at as signal_known_at,
     bars.decision_at as known_at
-from {{ ref("decision_bars") }} as bars
+from {{ news(ref("decision_bars")) }} as bars
 inner join
-    {{ ref("signals") }} as signals
+    {{ news(ref("signals"), back="interval 5 day") }} as signals
     on signals.symbol = bars.symbol
     and signals.session_date = bars.session_date
 where signals.known_at <= bars.decision_at and signals.known_at >= bars.decision_at - interval 5 day

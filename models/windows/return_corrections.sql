@@ -15,7 +15,7 @@ with
             greatest(actions.known_at, vintages.known_at, returns.known_at) as known_at
         from {{ ref("order_returns") }} as returns
         inner join
-            {{ ref("actions") }} as actions
+            {{ news(ref("actions")) }} as actions
             on actions.symbol = returns.symbol
             and actions.ex_date > returns.fill_session
             and actions.ex_date <= returns.exit_session

@@ -227,9 +227,9 @@ def test_in_turn_is_lazy():
 
 
 def listening() -> set[str]:
-    """Addresses on which this process and those that it started listen."""
-    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    sockets = [one for process in family for one in process.net_connections("inet")]
+    """Addresses on which this process and those that it spawned listen; what Ray starts is not spawned."""
+    spawned = [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
+    sockets = [one for process in (psutil.Process(), *spawned) for one in process.net_connections("inet")]
     return {one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN}
 
 

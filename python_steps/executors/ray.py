@@ -75,8 +75,9 @@ def opened(wanted: Wanted) -> Iterator[Cluster]:
             **({} if wanted.address else started),
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        said = f"PORTFOLIO_EXECUTOR_ADDRESS: no Ray cluster answers at {wanted.address}"
-        raise InputError(said) from error
+        at = wanted.address
+        why = f"_ADDRESS: no Ray cluster answers at {at}" if at else f": Ray does not start ({error})"
+        raise InputError(f"PORTFOLIO_EXECUTOR{why}") from error
     try:
         yield Cluster()
     finally:
@@ -84,10 +85,10 @@ def opened(wanted: Wanted) -> Iterator[Cluster]:
 
 
 def _ask_for_a_token() -> None:
-    """Ray listens on every address of the machine; who talks to it must know what was drawn for this run."""
-    token = secrets.token_hex(32)
+    """Ray listens on every address of the machine; who talks to it must know what was drawn here."""
+    os.environ["RAY_AUTH_MODE"] = "token"
+    token = os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # a process keeps its first
     hide(token)
-    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=token)
 
 
 def _called(function: Callable[..., Any], *arguments: Any) -> Any:

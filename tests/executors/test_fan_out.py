@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from functools import partial
 from importlib.util import find_spec
@@ -19,7 +20,7 @@ from flows import fan_out
 from flows.cli import app
 from flows.fan_out import FanOut, block_size, chosen, fanned_out, of_version, untold
 from python_steps.errors import InputError
-from python_steps.executors import IN_TURN, dask, processes, ray, serial
+from python_steps.executors import IN_TURN, dask, processes, serial
 from tests.executors import work
 
 PROJECT = Path(__file__).parents[2]
@@ -31,12 +32,14 @@ EXPECTED = [work.drawn(item) for item in range(MANY)]
 
 @pytest.fixture(scope="module", params=EXECUTORS)
 def started(request):
-    """Each executor, with two workers."""
+    """Each executor, with two workers, started in a thread that has ended since, as that of a step does."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PORTFOLIO_EXECUTOR", request.param)
         patched.setenv("PORTFOLIO_EXECUTOR_WORKERS", "2")
         with fanned_out(untold) as found:
-            found.start()
+            starting = threading.Thread(target=found.start)
+            starting.start()
+            starting.join()
             yield found
 
 
@@ -224,9 +227,9 @@ def test_in_turn_is_lazy():
 
 
 def listening() -> set[str]:
-    """Addresses on which this process and those that it started listen."""
-    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
-    sockets = [one for process in family for one in process.net_connections("inet")]
+    """Addresses on which this process and those that it spawned listen; what Ray starts is not spawned."""
+    spawned = [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
+    sockets = [one for process in (psutil.Process(), *spawned) for one in process.net_connections("inet")]
     return {one.laddr.ip for one in sockets if one.status == psutil.CONN_LISTEN}
 
 
@@ -247,15 +250,15 @@ def test_what_listens_is_on_loopback_and_strangers_are_refused(monkeypatch):
 STRANGER = "import ray; ray.init(address='{}', logging_level='ERROR'); print('let in')"
 
 
-@NO_RAY
+@pytest.mark.usefixtures("started")
+@pytest.mark.parametrize("started", [pytest.param("ray", marks=NO_RAY)], indirect=True)
 def test_ray_lets_in_nobody_without_its_token():
-    with ray.opened(python_steps.executors.Wanted(1)):
-        from ray import get_runtime_context
+    from ray import get_runtime_context
 
-        command = [sys.executable, "-c", STRANGER.format(get_runtime_context().gcs_address)]
-        stranger = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
-        said = [
-            subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
-            for environment in (dict(os.environ), stranger)
-        ]
+    command = [sys.executable, "-c", STRANGER.format(get_runtime_context().gcs_address)]
+    stranger = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    said = [
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
+        for environment in (dict(os.environ), stranger)
+    ]
     assert said == ["let in\n", ""]

@@ -34,6 +34,8 @@ def worker_version() -> str:
     import numpy  # noqa: F401 (brings what is asked about)
     from threadpoolctl import threadpool_info
 
-    kernels = {str(one.get("architecture")) for one in threadpool_info() if one["user_api"] == "blas"}
+    found = (one for one in threadpool_info() if one["user_api"] == "blas")
+    # Of numpy's own alone: a solver brings another, which says something else, once it is asked.
+    kernels = {str(one.get("architecture")) for one in found if "numpy" in Path(one["filepath"]).parent.name}
     packages = [f"{name} {version(name)}" for name in ("numpy", "pandas", "scipy", "scikit-learn")]
     return "; ".join([code_version(), *packages, *sorted(kernels)])

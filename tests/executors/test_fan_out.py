@@ -262,3 +262,15 @@ def test_ray_lets_in_nobody_without_its_token():
         for environment in (dict(os.environ), stranger)
     ]
     assert said == ["let in\n", ""]
+
+
+def test_a_solver_that_was_asked_makes_no_other_version_of_a_run():
+    program = "{}from flows.versions import worker_version; print(worker_version())"
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", program.format(first)], capture_output=True, text=True, check=True
+        )
+        for first in ("", "import scs; ")  # which brings linear algebra of its own
+    ]
+    assert said[0].stdout == said[1].stdout
+    assert "numpy" in said[0].stdout

@@ -95,6 +95,20 @@ def walk_forward(returns):
     return (time.process_time() - begun) / REBALANCES
 
 
+def ratios(found):
+    """Mean-variance, with the covariance, over what stands beside it, by size."""
+    directly, compiled = ("mean_variance", "(covariance)"), ("mean_variance, compiled by cvxpy",)
+    lines = []
+    for way, ours, peer in (
+        ("by the solver's own update", directly, "(cvxpy rebuilt)"),
+        ("with cvxpy in the loop", compiled, "(cvxpy rebuilt)"),
+        ("by the solver's own update", directly, "(skfolio walk-forward)"),
+    ):
+        shares = [f"1/{found[peer, size] / sum(found[one, size] for one in ours):.1f}" for size in SIZES]
+        lines.append(f"Mean-variance {way} over {peer.strip('()')}: {', '.join(shares)}.")
+    return lines
+
+
 def test_what_a_rebalance_takes(capsys):
     warnings.simplefilter("ignore")
     lines = [
@@ -128,7 +142,16 @@ def test_what_a_rebalance_takes(capsys):
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     about = "CPU ms of one rebalance, with limits by asset and class; in brackets what stands beside."
     with capsys.disabled():
-        show(record("Allocation", [about, "", *lines], "cvxpy", "clarabel", "skfolio", "scikit-learn"))
+        show(
+            record(
+                "Allocation",
+                [about, "", *lines, "", *ratios(found)],
+                "cvxpy",
+                "clarabel",
+                "skfolio",
+                "scikit-learn",
+            )
+        )
     for size in SIZES:  # the ratios are printed; they depend on the solver, which takes most of the time
         ours, peer = found["mean_variance", size], found["(cvxpy rebuilt)", size]
         assert ours < found["mean_variance, compiled by cvxpy", size] < peer, size

@@ -377,9 +377,9 @@ def _state(bench: Bench) -> list[Finding]:
 
 def _grown(origin: Staged) -> Path:
     """As small.World.grow, of rows that were landed before."""
-    file = origin.known_by(small.RUNS[0], "grown")
+    before, after = _landed_first(), told_by(small.RUNS[-1])
+    file = origin.retold("grown", before)
     origin.compute(file)
-    before, after = told_by(small.RUNS[0]), told_by(small.RUNS[-1])
     con = warehouse.connect(file)
     try:
         warehouse.attach(con, origin.file, "told")
@@ -389,6 +389,17 @@ def _grown(origin: Staged) -> Path:
         con.close()
     origin.compute(file)
     return file
+
+
+def _landed_first() -> dict[str, str]:
+    """What stood there after the first landing: what was known by then of an asset that came later did not."""
+    told = told_by(small.RUNS[0])
+    at = told["raw.batches"] + f" where as_of <= timestamp '{small.RUNS[0]}'"
+    by_time = ("raw.runs", "raw.resets", "raw.holdings")
+    return {
+        table: query if table in by_time else f"from ({query}) where batch_id <= (select max(batch_id) {at})"
+        for table, query in told.items()
+    }
 
 
 def _compared(bench: Bench, guard: str, one: Path, other: Path, event: str) -> list[Finding]:

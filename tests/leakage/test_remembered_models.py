@@ -1,7 +1,6 @@
 """Rows taken from a memory are those that the model would make, and an edited model is never remembered."""
 
 import dataclasses
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -16,12 +15,12 @@ MODEL = "bar_statistics"
 
 
 @pytest.fixture
-def memory(small_world: small.World, tmp_path: Path) -> Iterator[Memory]:
+def memory(small_world: small.World, tmp_path: Path) -> Memory:
     """A memory that saw everything up to the model twice, so that rows worth it are kept."""
     memory = Memory(tmp_path, small_world.dbt.manifest, small_world.dbt.compiled())
     for name in ("seen once", "seen twice"):
         made(small_world, memory, f"{name} {tmp_path.name}")
-    yield memory
+    return memory
 
 
 def made(world: small.World, memory: Memory | None, name: str) -> Path:

@@ -114,6 +114,8 @@ def _on_signals(place: Path, signals: Sequence[str], cuts: int) -> Iterator[Chec
     yield _cut_off(origin, whole, chosen, until="positions")
     yield _poison(origin, whole, _chosen(worlds.small.CUTS, SIGNAL_POISONS), until="positions")
     yield Check("left_cut", "the oldest fifth of the bars gone", counterfactual.left_cut(origin, whole))
+    added = counterfactual.grown(origin, whole, worlds.small.RUNS[-2], until="positions")
+    yield Check("grown", f"{added.rows:,} rows of {added.tables} tables, a day added", added.findings)
     yield _canaries(worlds, place, origin, "+strategy_pnl")
 
 

@@ -8,13 +8,14 @@ input of a run, like its seed, so it is the same in every history.
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from flows import pipeline
+from flows.dbt import Dbt
 from flows.guards.compare import OUTSIDE, Difference, count_compared, differences
 from flows.guards.compiled import CompiledDbt
 from flows.guards.findings import Finding
@@ -96,6 +97,17 @@ class Origin:
             name, told | {"raw.bars": f"{told['raw.bars']} and session_date >= date '{since}'"}
         )
 
+    def tell_more(self, file: Path, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Add to a retold file what `after` has and `before`, which it was made of, has not."""
+        con = warehouse.connect(file)
+        try:
+            warehouse.attach(con, self.file, "told")
+            for table, query in after.items():
+                con.execute(f"insert into {table} by name ({query}) except all ({before[table]})")
+            con.execute("detach told")
+        finally:
+            con.close()
+
     def compute(self, file: Path, *, is_shown: bool = True) -> int:
         """Make all tables and decisions of a retold file; returns how many decisions.
 
@@ -169,7 +181,27 @@ def left_cut(origin: Origin, whole: Path, share: float = 0.2) -> list[Finding]:
     origin.dbt.on(file).run(select=[f"+{table}" for table in FIXED_LOOK_BACK])
     tables = [f"main.{table}" for table in FIXED_LOOK_BACK]
     found = differences(file, whole, origin.last_run(), tables=tables, conditions=_past_warm_up(since))
-    return findings(origin, "left_cut", f"bars before {since} gone", found)
+    return _of_memory(findings(origin, "left_cut", f"bars before {since} gone", found))
+
+
+def grown(origin: Origin, whole: Path, since: dt.datetime, *, until: str) -> Compared:
+    """What is not the same where what came after an instant is added to what stood, as a new day's run does.
+
+    `until` names a model that no Python step comes before.
+    """
+    last = origin.last_run()
+    file = origin.known_by(since, "grown")
+    tables = _make(origin, file, until, is_shown=False)
+    origin.tell_more(file, told_by(since), told_by(last))
+    Dbt(file, project=origin.dbt.project, since=since).run(select=[f"+{until}"])
+    found = findings(origin, "grown", f"added after {since}", differences(whole, file, last, tables=tables))
+    counts = count_compared(file, last, tables)
+    return Compared(_of_memory(found), *counts)
+
+
+def _of_memory(found: Sequence[Finding]) -> list[Finding]:
+    """Differences that come of what is far back, and not of what came later."""
+    return [replace(one, leak="long_memory") if one.leak == "anticipates" else one for one in found]
 
 
 def _make(origin: Origin, file: Path, until: str, is_shown: bool) -> list[str]:

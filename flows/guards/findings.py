@@ -34,6 +34,7 @@ LEAKS = {
     "build_state": "what is built depends on what was built before",
     "step_cache": "an answer kept from an earlier run, or an earlier decision overwritten",
     "filled_forward": "a stale value under a fresh stamp, or an invented bar",
+    "long_memory": "no leak, but a value that hangs on bars further back than a new day reads",
     "rounding": "no leak, but last bits that hang on other rows, so that nothing is the same bytes again",
 }
 

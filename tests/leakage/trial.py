@@ -21,7 +21,6 @@ from flows.guards.counterfactual import Origin, poisoned_by, told_by
 from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
 from python_steps import policy as policies
-from python_steps import warehouse
 from tests.leakage import landed, remembered, remembered_models
 from tests.leakage.catalogue import Mutant
 from tests.worlds import canaries as planted
@@ -392,13 +391,7 @@ def _grown(origin: Staged) -> Path:
     before, after = _landed_first(), told_by(small.RUNS[-1])
     file = origin.retold("grown", before)
     origin.compute(file)
-    con = warehouse.connect(file)
-    try:
-        warehouse.attach(con, origin.file, "told")
-        for table, query in after.items():
-            con.execute(f"insert into {table} by name ({query}) except all ({before[table]})")
-    finally:
-        con.close()
+    origin.tell_more(file, before, after)
     origin.compute(file)
     return file
 

@@ -19,20 +19,20 @@ def call(name: str, *arguments: Any) -> exp.Anonymous:
     return exp.Anonymous(this=name, expressions=[_tree(one) for one in arguments])
 
 
-def mapped(names: str, body: exp.Expression) -> exp.Lambda:
+def mapped(names: str, body: exp.Expr) -> exp.Lambda:
     """`(a, b) -> body`, of names with spaces between."""
     return exp.Lambda(this=body, expressions=[exp.to_identifier(name) for name in names.split()])
 
 
-def cast(value: exp.Expression, kind: exp.DataType) -> exp.Cast:
+def cast(value: exp.Expr, kind: exp.DataType) -> exp.Cast:
     """The value as another type, whatever it is now."""
     return exp.Cast(this=value.copy(), to=kind.copy())
 
 
-def same_or(tree: exp.Expression, other: exp.Expression | None) -> exp.Expression:
+def same_or(tree: exp.Expr, other: exp.Expr | None) -> exp.Expr:
     """What a transform made, or what it left as it was."""
     return tree if other is None else other
 
 
-def _tree(value: Any) -> exp.Expression:
-    return value.copy() if isinstance(value, exp.Expression) else exp.maybe_parse(str(value), dialect="spark")
+def _tree(value: Any) -> exp.Expr:
+    return value.copy() if isinstance(value, exp.Expr) else exp.maybe_parse(str(value), dialect="spark")

@@ -9,7 +9,7 @@ from flows.spark.building import Untranslatable
 Catalog = Callable[[str], Sequence[str]]  # of `schema.table`
 
 
-def names(query: exp.Expression, catalog: Catalog) -> list[str]:
+def names(query: exp.Expr, catalog: Catalog) -> list[str]:
     """Columns of a query in order; raises Untranslatable for one that has no name."""
     if isinstance(query, exp.Subquery):
         return names(query.this, catalog)
@@ -24,14 +24,14 @@ def names(query: exp.Expression, catalog: Catalog) -> list[str]:
     return found
 
 
-def of_projection(one: exp.Expression, query: exp.Select, catalog: Catalog) -> list[str]:
+def of_projection(one: exp.Expr, query: exp.Select, catalog: Catalog) -> list[str]:
     """Columns that one entry of a select gives; a star gives many."""
     star = one.this if isinstance(one, exp.Column) else one
     renamed = {alias.this.name: alias.alias for alias in star.args.get("rename") or []}
     return [renamed.get(name, name) for name in before_renaming(one, query, catalog)]
 
 
-def before_renaming(one: exp.Expression, query: exp.Select, catalog: Catalog) -> list[str]:
+def before_renaming(one: exp.Expr, query: exp.Select, catalog: Catalog) -> list[str]:
     """The same by the names of the sources."""
     if isinstance(one, exp.Star):
         return _kept(one, of_star(query, catalog))
@@ -58,13 +58,13 @@ def _kept(star: exp.Star, every: list[str]) -> list[str]:
     return [name for name in every if name not in left_out]
 
 
-def _sources(query: exp.Select) -> list[exp.Expression]:
+def _sources(query: exp.Select) -> list[exp.Expr]:
     joined = [join.this for join in query.args.get("joins") or []]
     begun = query.args.get("from_")
     return ([begun.this] if begun else []) + joined
 
 
-def of_source(source: exp.Expression, catalog: Catalog) -> list[str]:
+def of_source(source: exp.Expr, catalog: Catalog) -> list[str]:
     """Columns of a table, a name of `with`, or a query in brackets."""
     renamed = source.args.get("alias")
     if renamed is not None and renamed.columns:
@@ -77,9 +77,9 @@ def of_source(source: exp.Expression, catalog: Catalog) -> list[str]:
     return list(catalog(f"{source.db}.{source.name}"))
 
 
-def _told_above(source: exp.Table) -> exp.Expression | None:
+def _told_above(source: exp.Table) -> exp.Expr | None:
     """The query that a name of `with` stands for, by the nearest `with` around it."""
-    here: exp.Expression | None = source.parent
+    here: exp.Expr | None = source.parent
     while here is not None:
         for told in here.ctes if isinstance(here, exp.Query) else []:
             if told.alias == source.name and not _is_within(source, told):
@@ -88,8 +88,8 @@ def _told_above(source: exp.Table) -> exp.Expression | None:
     return None
 
 
-def _is_within(source: exp.Expression, told: exp.Expression) -> bool:
-    here: exp.Expression | None = source
+def _is_within(source: exp.Expr, told: exp.Expr) -> bool:
+    here: exp.Expr | None = source
     while here is not None and here is not told:
         here = here.parent
     return here is told

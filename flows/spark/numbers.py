@@ -3,12 +3,12 @@
 from sqlglot import exp
 
 from flows.spark import texts
-from flows.spark.building import BIGINT, DOUBLE, HUGEINT, Untranslatable, call, cast
+from flows.spark.building import BIGINT, DOUBLE, HUGEINT, call, cast, mapped
 
 INFINITY = "double('Infinity')"
 
 
-def divided(tree: exp.Expression) -> exp.Expression:
+def divided(tree: exp.Expr) -> exp.Expr:
     """`a / b` of doubles, as IEEE 754 has it: by zero it is infinite, or no number."""
     if not isinstance(tree, exp.Div):
         return tree
@@ -21,22 +21,22 @@ def divided(tree: exp.Expression) -> exp.Expression:
     return exp.Paren(this=exp.Div(this=over, expression=under, typed=True, safe=True))
 
 
-def _is_never_zero(tree: exp.Expression) -> bool:
+def _is_never_zero(tree: exp.Expr) -> bool:
     plain = tree.unnest()
     if isinstance(plain, exp.Literal):
         return float(plain.this) != 0
     return isinstance(plain, exp.Nullif | exp.Cast) and _is_never_null_of_zero(plain)
 
 
-def _is_never_null_of_zero(tree: exp.Expression) -> bool:
+def _is_never_null_of_zero(tree: exp.Expr) -> bool:
     """Whether a value is null where it would be zero."""
     if isinstance(tree, exp.Cast):
         return _is_never_zero(tree.this)
     return tree.expression.sql() == "0"
 
 
-def kind(tree: exp.Expression) -> exp.Expression:
-    """A cast to a type of DuckDB, as one to Spark's; of what is no integer it rounds, which Spark would cut."""
+def kind(tree: exp.Expr) -> exp.Expr:
+    """A cast to a type of DuckDB, as one to Spark's. What the models cast to integers is whole already."""
     if not isinstance(tree, exp.Cast):
         return tree
     wanted = tree.to.sql("duckdb")
@@ -53,7 +53,7 @@ def kind(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def summed(tree: exp.Expression) -> exp.Expression:
+def summed(tree: exp.Expr) -> exp.Expr:
     """A sum of integers of 1e-12 is one of hugeints, as DuckDB makes it; Spark would overflow."""
     if isinstance(tree, exp.Sum):
         value = tree.this.unnest()
@@ -66,30 +66,34 @@ def summed(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def of_functions(tree: exp.Expression) -> exp.Expression:
+def of_functions(tree: exp.Expr) -> exp.Expr:
     """Functions of numbers that have another name, or none, in Spark."""
     if isinstance(tree, exp.Median):
         return call("percentile", tree.this, "0.5d")
     if not isinstance(tree, exp.Anonymous):
         return tree
-    one = tree.expressions[0] if tree.expressions else None
     match tree.name.lower():
         case "isfinite":
-            return exp.Paren(this=exp.LT(this=call("abs", one), expression=exp.maybe_parse(INFINITY, dialect="spark")))
+            (one,) = tree.expressions
+            most: exp.Expr = exp.maybe_parse(INFINITY, dialect="spark")
+            return exp.Paren(this=exp.LT(this=call("abs", one), expression=most))
         case "divide":
-            return exp.Paren(this=exp.IntDiv(this=exp.paren(one.copy()), expression=exp.paren(tree.expressions[1].copy())))
+            above, below = (exp.paren(one.copy()) for one in tree.expressions)
+            return exp.Paren(this=exp.IntDiv(this=above, expression=below))
         case "gcd":
-            return _divisor(one, tree.expressions[1])
+            return _divisor(*tree.expressions)
         case "hash":
             return call("struct", *tree.expressions)
     return tree
 
 
-def _divisor(one: exp.Expression, other: exp.Expression) -> exp.Expression:
-    """Greatest common divisor of two positive integers: the largest number up to the smaller that divides both."""
+def _divisor(one: exp.Expr, other: exp.Expr) -> exp.Expr:
+    """Greatest common divisor of two positive integers: the largest, up to the smaller, that divides both."""
     upto = call("sequence", "1L", call("least", cast(one, BIGINT), cast(other, BIGINT)))
-    both = exp.and_(
-        exp.EQ(this=exp.Mod(this=exp.paren(one.copy()), expression=exp.column("n")), expression=exp.Literal.number(0)),
-        exp.EQ(this=exp.Mod(this=exp.paren(other.copy()), expression=exp.column("n")), expression=exp.Literal.number(0)),
-    )
-    return call("array_max", call("filter", upto, exp.Lambda(this=both, expressions=[exp.to_identifier("n")])))
+    both = exp.and_(_is_divided(one), _is_divided(other))
+    return call("array_max", call("filter", upto, mapped("n", both)))
+
+
+def _is_divided(number: exp.Expr) -> exp.Expr:
+    rest = exp.Mod(this=exp.paren(number.copy()), expression=exp.column("n"))
+    return exp.EQ(this=rest, expression=exp.Literal.number(0))

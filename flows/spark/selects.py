@@ -9,7 +9,7 @@ from flows.spark.building import Untranslatable, call
 from flows.spark.columns import Catalog
 
 
-def by_name(union: exp.Expression, catalog: Catalog) -> exp.Expression:
+def by_name(union: exp.Expr, catalog: Catalog) -> exp.Expr:
     """`union all by name`: both sides give every column of either, in one order, null where it has none."""
     if not (isinstance(union, exp.Union) and union.args.get("by_name")):
         return union
@@ -28,7 +28,7 @@ def by_name(union: exp.Expression, catalog: Catalog) -> exp.Expression:
     return union
 
 
-def replaced(query: exp.Expression, catalog: Catalog) -> exp.Expression:
+def replaced(query: exp.Expr, catalog: Catalog) -> exp.Expr:
     """`* replace (x as a)` and `* rename (a as b)`: every column in its place, x in that of a, or a as b."""
     if isinstance(query, exp.Select):
         listed = [new for one in query.expressions for new in _listed(one, query, catalog)]
@@ -36,7 +36,7 @@ def replaced(query: exp.Expression, catalog: Catalog) -> exp.Expression:
     return query
 
 
-def _listed(one: exp.Expression, query: exp.Select, catalog: Catalog) -> list[exp.Expression]:
+def _listed(one: exp.Expr, query: exp.Select, catalog: Catalog) -> list[exp.Expr]:
     star = one.this if isinstance(one, exp.Column) else one
     if not (isinstance(star, exp.Star) and (star.args.get("replace") or star.args.get("rename"))):
         return [one]
@@ -49,10 +49,10 @@ def _listed(one: exp.Expression, query: exp.Select, catalog: Catalog) -> list[ex
     return [new.get(name) or own[name] for name in told]
 
 
-def aliases_filtered(query: exp.Expression, catalog: Catalog) -> exp.Expression:
-    """A `where` over the name of a computed column says the column; a name of the sources stays what it is."""
-    where = query.args.get("where") if isinstance(query, exp.Select) else None
-    if where is None:
+def aliases_filtered(query: exp.Expr, catalog: Catalog) -> exp.Expr:
+    """A `where` over the name of a computed column says the column; a name of a source stays what it is."""
+    where = query.args.get("where")
+    if where is None or not isinstance(query, exp.Select):
         return query
     told = {one.alias: one.this for one in query.expressions if isinstance(one, exp.Alias)}
     used = [one for one in where.find_all(exp.Column) if not one.table and one.name in told]
@@ -63,7 +63,7 @@ def aliases_filtered(query: exp.Expression, catalog: Catalog) -> exp.Expression:
     return query
 
 
-def unnested(query: exp.Expression) -> exp.Expression:
+def unnested(query: exp.Expr) -> exp.Expr:
     """Every `unnest` of a select becomes a column of a lateral view, all of them side by side."""
     if not isinstance(query, exp.Select):
         return query
@@ -85,8 +85,8 @@ def unnested(query: exp.Expression) -> exp.Expression:
 
 
 def _brought_inside(query: exp.Select) -> exp.Select:
-    """Lists that aggregates or windows make: they stand in a query of their own, and are unnested around it."""
-    outside: list[exp.Expression] = []
+    """Lists that aggregates or windows make stand in a query of their own, and are unnested around it."""
+    outside: list[exp.Expr] = []
     for place, one in enumerate(query.expressions):
         if not one.find(exp.Explode, exp.Unnest):
             outside.append(exp.column(one.alias_or_name))

@@ -53,12 +53,15 @@ def translated(sql: str, session: "SparkSession") -> str:
 
 
 def install(session: "SparkSession") -> None:
-    """Let dbt-spark's session connection translate, and speak to this session. Its own cursor would ask for Hive and end ANSI mode."""
+    """Let dbt-spark's session connection translate, and speak to this session.
+
+    Its own cursor would ask for Hive and end ANSI mode.
+    """
     from dbt.adapters.spark import session as theirs
     from dbt_common.exceptions import DbtRuntimeError
     from pyspark.errors import PySparkException
 
-    class Cursor(theirs.Cursor):
+    class Cursor(theirs.Cursor):  # type: ignore[misc]
         def execute(self, sql: str, *parameters: Any) -> None:
             try:
                 self._df = session.sql(translated(sql % parameters if parameters else sql, session))

@@ -7,7 +7,7 @@ from sqlglot import exp
 from flows.spark.building import Untranslatable, call, mapped
 
 
-def of_times(tree: exp.Expression) -> exp.Expression:
+def of_times(tree: exp.Expr) -> exp.Expr:
     """Days of the week, spans and clocks."""
     if isinstance(tree, exp.DayOfWeekIso):
         return exp.Paren(this=exp.Add(this=call("weekday", tree.this), expression=exp.Literal.number(1)))
@@ -21,14 +21,14 @@ def of_times(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def _wall_clock(wall: exp.Expression) -> exp.Expression:
+def _wall_clock(wall: exp.Expr) -> exp.Expr:
     """`day + time_of_day` as an instant."""
     if not isinstance(wall, exp.Add):
         raise Untranslatable(f"a wall clock of another shape: {wall.sql('duckdb')}")
     return call("make_timestamp", wall.left, wall.right)
 
 
-def of_json(tree: exp.Expression) -> exp.Expression:
+def of_json(tree: exp.Expr) -> exp.Expr:
     """JSON is text in Spark, and its values are read by path."""
     if isinstance(tree, exp.JSONExtract | exp.JSONExtractScalar):
         return _read(tree)
@@ -46,26 +46,30 @@ def of_json(tree: exp.Expression) -> exp.Expression:
     return tree
 
 
-def parts(value: exp.Expression) -> exp.Expression:
+def parts(value: exp.Expr) -> exp.Expr:
     """The elements of a list in JSON, each as JSON."""
     listed = exp.cast(call("parse_json", value), "array<variant>", dialect="spark")
     return call("transform", listed, mapped("v", call("to_json", "v")))
 
 
-def _written(told: exp.Expression) -> exp.Expression:
+def _written(told: exp.Expr) -> exp.Expr:
     """A map of names to JSON, as JSON; a text that stood alone gets its quotes back."""
     if not isinstance(told, exp.Map):
         raise Untranslatable(f"JSON of what is no map: {told.sql('duckdb')[:80]}")
-    value = call("coalesce", call("try_parse_json", "v"), call("parse_json", call("concat", "'\"'", "v", "'\"'")))
+    value = call(
+        "coalesce", call("try_parse_json", "v"), call("parse_json", call("concat", "'\"'", "v", "'\"'"))
+    )
     values = call("transform", told.args["values"], mapped("v", value))
     return call("to_json", call("map_from_arrays", told.args["keys"], values))
 
 
-def _read(tree: exp.Expression) -> exp.Expression:
+def _read(tree: exp.Expr) -> exp.Expr:
     path = tree.expression
     if not isinstance(path, exp.JSONPath):
         is_path = any(one.this.startswith("$") for one in path.find_all(exp.Literal))
-        path = call("replace", path.unnest(), "'\"'", "''") if is_path else call("concat", "'$.'", path.unnest())
+        path = (
+            call("replace", path.unnest(), "'\"'", "''") if is_path else call("concat", "'$.'", path.unnest())
+        )
     elif len(path.expressions) == 1:  # all of it: a text that stands alone may have lost its quotes
         return call("coalesce", call("get_json_object", tree.this, "'$'"), tree.this)
     else:
@@ -73,7 +77,7 @@ def _read(tree: exp.Expression) -> exp.Expression:
     return call("get_json_object", tree.this, path)
 
 
-def _type(value: exp.Expression) -> exp.Expression:
+def _type(value: exp.Expr) -> exp.Expr:
     is_list = exp.EQ(this=call("left", value, 1), expression=exp.Literal.string("["))
     return call("if", is_list, "'ARRAY'", "'OTHER'")
 

@@ -19,18 +19,20 @@ def translate(sql: str, catalog: Catalog, bounds: Bounds) -> str:
         table.set("catalog", None)
     # Queries from the innermost out, then what stands in them: a transform may look at what is around it.
     for query in reversed([*tree.find_all(exp.Query)]):
-        changed = query
+        changed: exp.Expr = query
         for named in (selects.by_name, selects.replaced, selects.aliases_filtered):
             changed = named(changed, catalog)
         for shape in (joins.as_of, windows.inlined, selects.unnested):
             changed = shape(changed)
         tree = _put(tree, query, changed)
+    for window in [*tree.find_all(exp.Window)]:
+        tree = _put(tree, window, windows.spelled_out(window, bounds))
     for node in reversed([*tree.walk()]):
-        tree = _put(tree, node, _expressed(node, bounds))
-    return tree.sql(dialect="spark", pretty=True)
+        tree = _put(tree, node, _expressed(node))
+    return tree.sql(dialect="spark", pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE)
 
 
-def _expressed(node: exp.Expression, bounds: Bounds) -> exp.Expression:
+def _expressed(node: exp.Expr) -> exp.Expr:
     """A node after the first transform that knows it."""
     for change in (
         *(numbers.summed, lists.gathered, lists.comprehended, lists.picked, lists.of_functions),
@@ -39,10 +41,10 @@ def _expressed(node: exp.Expression, bounds: Bounds) -> exp.Expression:
         changed = change(node)
         if changed is not node:
             return changed
-    return windows.spelled_out(node, bounds)
+    return node
 
 
-def _put(tree: exp.Expression, old: exp.Expression, new: exp.Expression) -> exp.Expression:
+def _put(tree: exp.Expr, old: exp.Expr, new: exp.Expr) -> exp.Expr:
     if new is old:
         return tree
     if old is tree:

@@ -9,7 +9,7 @@ from flows.spark.building import Untranslatable
 Bounds = Callable[[Sequence[str]], Sequence[tuple[int, ...]]]  # what columns can hold together
 
 
-def inlined(query: exp.Expression) -> exp.Expression:
+def inlined(query: exp.Expr) -> exp.Expr:
     """Each window says itself what its name said."""
     if not isinstance(query, exp.Select) or not query.args.get("windows"):
         return query
@@ -34,9 +34,9 @@ def _extended(window: exp.Window, named: Mapping[str, exp.Window]) -> None:
     window.set("alias", None)
 
 
-def spelled_out(window: exp.Expression, bounds: Bounds) -> exp.Expression:
+def spelled_out(window: exp.Window, bounds: Bounds) -> exp.Expr:
     """A frame bounded by a column: a case of it for each value that the column has."""
-    spec = window.args.get("spec") if isinstance(window, exp.Window) else None
+    spec = window.args.get("spec")
     names = sorted({one.name for one in spec.find_all(exp.Column)}) if spec is not None else []
     if not names:
         return _before_peers(window)
@@ -55,9 +55,9 @@ def _with(window: exp.Window, known: Mapping[str, int]) -> exp.Window:
     return copy
 
 
-def _before_peers(window: exp.Expression) -> exp.Expression:
+def _before_peers(window: exp.Window) -> exp.Window:
     """`up to the current row, exclude group`, of instants or days: up to a microsecond before."""
-    spec = window.args.get("spec") if isinstance(window, exp.Window) else None
+    spec = window.args.get("spec")
     if spec is None or not spec.args.get("exclude"):
         return window
     if (spec.text("kind").lower(), str(spec.args.get("end"))) != ("range", "CURRENT ROW"):

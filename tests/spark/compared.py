@@ -8,12 +8,13 @@ if TYPE_CHECKING:
     import duckdb
 
 TOLERANCE = 1e-9  # of the larger of one and the value
+ENDLESS = "'infinity'::double"
 NUMBERS = {"DOUBLE", "FLOAT", "DOUBLE[]"}
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One table: rows of DuckDB, rows that one side lacks, columns with values that differ, largest difference."""
+    """One table: rows, those missing or extra, columns that differ and how often, largest distance."""
 
     table: str
     rows: int
@@ -38,14 +39,16 @@ def compare(
     exact = [name for name in kinds if kinds[name] not in NUMBERS]
     by = list(keys) or exact
     for side, query in (("here", here), ("there", there)):
-        con.execute(f"create or replace temp table {side} as select {_told(kinds)}, {_place(by, kinds)} from ({query})")
+        chosen = f"select {_told(kinds)}, {_place(by, kinds)} from ({query})"
+        con.execute(f"create or replace temp table {side} as {chosen}")
     joined = " and ".join(f'here."{name}" is not distinct from there."{name}"' for name in [*by, "place"])
-    pair = f"here full join there on {joined}"
     rest = [name for name in kinds if name not in by]
+    is_pair = "here.place is not null and there.place is not null"
     values = ["count(*) filter (where here.place is null)", "count(*) filter (where there.place is null)"]
-    values += [f"count(*) filter (where here.place is not null and there.place is not null and {_differs(name, kinds[name])})" for name in rest]
+    values += [f"count(*) filter (where {is_pair} and {_differs(name, kinds[name])})" for name in rest]
     values += [f"coalesce(max({_distance(name, kinds[name])}), 0)" for name in rest if kinds[name] in NUMBERS]
-    extra, missing, *found = con.execute(f"select {', '.join(values)} from {pair}").fetchall()[0]
+    pairs = f"here full join there on {joined}"
+    extra, missing, *found = con.execute(f"select {', '.join(values)} from {pairs}").fetchall()[0]
     (rows,) = con.execute("select count(*) from here").fetchall()[0]
     counts, distances = found[: len(rest)], found[len(rest) :]
     differing = {name: count for name, count in zip(rest, counts, strict=True) if count}
@@ -61,28 +64,35 @@ def _told(kinds: Mapping[str, str]) -> str:
 
 
 def _place(by: Sequence[str], kinds: Mapping[str, str]) -> str:
-    """Which of the rows with the same keys, in the order of the others' values; one where keys are a grain."""
-    keys, rest = (", ".join(f'"{name}"' for name in names) for names in (by, [n for n in kinds if n not in by]))
+    """Which of the rows with the same keys, in the order of the others' values; 1 where keys are a grain."""
+    keys, rest = (
+        ", ".join(f'"{name}"' for name in names) for names in (by, [n for n in kinds if n not in by])
+    )
     ordered = f"order by {rest}" if rest else ""
     return f"row_number() over (partition by {keys} {ordered}) as place"
 
 
 def _differs(name: str, kind: str) -> str:
-    one, other = f'here."{name}"', f'there."{name}"'
-    if kind not in NUMBERS:
-        return f"{one} is distinct from {other}"
-    if kind.endswith("[]"):
-        return f"({one} is distinct from {other} and coalesce(len({one}) <> len({other}) or not ({_distance(name, kind)} <= {TOLERANCE}), true))"
-    return f"({one} is distinct from {other} and coalesce(not ({_distance(name, kind)} <= {TOLERANCE}), true))"
+    if kind in NUMBERS:
+        return f"{_distance(name, kind)} > {TOLERANCE}"
+    return f'here."{name}" is distinct from there."{name}"'
 
 
 def _distance(name: str, kind: str) -> str:
-    """Of two numbers, by the larger of one and the first; not of those of which only one is infinite or NaN."""
+    """Of two numbers, by the larger of 1 and the first; of lists the largest, endless if lengths differ."""
     one, other = f'here."{name}"', f'there."{name}"'
-    if kind.endswith("[]"):
-        return f"list_max(list_transform(list_zip({one}, {other}), lambda p: {_relative('p[1]', 'p[2]')}))"
-    return _relative(one, other)
+    if not kind.endswith("[]"):
+        return _relative(one, other)
+    apart = f"list_max(list_transform(list_zip({one}, {other}), lambda p: {_relative('p[1]', 'p[2]')}))"
+    return f"case when len({one}) is distinct from len({other}) then {ENDLESS} else coalesce({apart}, 0) end"
 
 
 def _relative(one: str, other: str) -> str:
-    return f"case when {one} = {other} then 0 when isfinite({one}) and isfinite({other}) then abs({one} - {other}) / greatest(1, abs({one})) end"
+    """Endless where one of them is null, infinite or no number, and the other is not the same."""
+    return f"""
+        case
+            when {one} is not distinct from {other} then 0
+            when isfinite({one}) and isfinite({other}) then abs({one} - {other}) / greatest(1, abs({one}))
+            else {ENDLESS}
+        end
+    """

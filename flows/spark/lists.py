@@ -104,6 +104,8 @@ def of_functions(tree: exp.Expr) -> exp.Expr:
         return call("array_sort", tree.this)
     if isinstance(tree, exp.GenerateSeries):
         return _series(tree)
+    if isinstance(tree, exp.ArrayOverlaps):
+        return call("arrays_overlap", tree.this, tree.expression)
     if not isinstance(tree, exp.Anonymous):
         return tree
     arguments = tree.expressions
@@ -112,6 +114,8 @@ def of_functions(tree: exp.Expr) -> exp.Expr:
             return _folded(arguments[0], arguments[1].this)
         case "list_sum":
             return _folded(arguments[0], "sum")
+        case "list_avg":
+            return exp.paren(exp.Div(this=_folded(arguments[0], "sum"), expression=call("size", *arguments)))
         case "list_median":
             return _median(arguments[0])
         case "list_inner_product":

@@ -43,8 +43,9 @@ def main(place: Path, cores: int) -> None:
 def _opened(file: Path) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(config={"threads": 1})
     con.execute("set TimeZone = 'UTC'")
-    con.execute(f"attach '{file}' as world (read_only)")
-    con.execute("use world")
+    # The name that dbt gave the file when its views were made.
+    con.execute(f"attach '{file}' as published (read_only)")
+    con.execute("use published")
     return con
 
 
@@ -56,11 +57,13 @@ def _java_seconds(spark: "SparkSession") -> float:
 
 
 def _compared(con: duckdb.DuckDBPyConnection, made: Path, name: str, failure: str) -> Compared:
-    (rows,) = con.execute(f"select count(*) from world.main.{name}").fetchall()[0]
+    (rows,) = con.execute(f"select count(*) from published.main.{name}").fetchall()[0]
     if failure:
         return Compared(name, rows, error=failure)
-    columns = ", ".join(f'"{column}"' for column, *_ in con.execute(f"describe world.main.{name}").fetchall())
-    here, there = f"world.main.{name}", f"read_parquet('{made / name}/*.parquet')"
+    columns = ", ".join(
+        f'"{column}"' for column, *_ in con.execute(f"describe published.main.{name}").fetchall()
+    )
+    here, there = f"published.main.{name}", f"read_parquet('{made / name}/*.parquet')"
     try:
         return compare(
             con,

@@ -26,8 +26,8 @@ grain is missing or extra and every column is: numbers within {TOLERANCE:g} of t
 all else exactly, null and NaN told apart. The largest difference is relative in the same way.
 
 CPU seconds of the models are those of one `dbt run`: parsed before for DuckDB, and for Spark with the
-parsing, about ten seconds, and with the 33 views made as tables. Spark compiles each query and recomputes each frame
-of a window, and on one machine has nothing to share that work with.
+parsing, about ten seconds, and with the 33 views made as tables. Spark compiles each query and recomputes
+each frame of a window, and on one machine has nothing to share that work with.
 
 """
 

@@ -66,6 +66,7 @@ format: .venv/installed
 	$(BIN)/ruff format .
 	$(BIN)/sqlfmt models macros tests
 
+# Beside polars where the extra `peers` is installed; the results say what was there.
 bench: .venv/installed
 	$(BIN)/pytest tests/benchmarks -m benchmark
 

@@ -37,9 +37,10 @@ class CompiledDbt(Dbt):
     """A Dbt whose `run` executes what dbt compiled. `on` hands on what was parsed and compiled.
 
     Tables are made with the columns of their contracts, as dbt makes them. Nothing is remembered between two
-    files: each `run` drops and makes what it selects.
+    files: each `run` drops and makes what it selects, by `make` unless another `maker` is given.
     """
 
+    maker: Callable[[Any, Any], None] | None = field(default=None, repr=False)
     selections: dict[Selection, list[Any]] = field(default_factory=dict, repr=False)
     _kept: Path | None = field(default=None, repr=False)  # none for a manifest that was handed over
 
@@ -64,7 +65,7 @@ class CompiledDbt(Dbt):
         self, *, select: Sequence[str] = (), exclude: Sequence[str] = (), full_refresh: bool = False
     ) -> None:
         """Models without tests; raises DbtError with the model that failed."""
-        self._each(self._selected(select, exclude, "model"), _make)
+        self._each(self._selected(select, exclude, "model"), self.maker or make)
 
     def failures(self, *, select: Sequence[str] = (), exclude: Sequence[str] = ()) -> list[Failure]:
         """Generic tests of the selected models that find rows; those on what is not made are left out.
@@ -145,16 +146,23 @@ def _in_order(manifest: Any, listed: Sequence[str]) -> list[Any]:
     return [manifest.nodes[name] for name in order if name in wanted]
 
 
-def _make(con: "duckdb.DuckDBPyConnection", node: Any) -> None:
+def make(con: "duckdb.DuckDBPyConnection", node: Any) -> None:
+    """Make a model in the file of a connection, whatever stood there."""
     name = f'main."{node.name}"'
-    con.execute("create schema if not exists main")
     if node.config.materialized == "view":
+        con.execute("create schema if not exists main")
         con.execute(f"create or replace view {name} as {node.compiled_code}")
         return
-    shape = ", ".join(f'"{column}" {said.data_type}' for column, said in node.columns.items())
+    shape(con, node)
     columns = ", ".join(f'"{column}"' for column in node.columns)
-    con.execute(f"create or replace table {name} ({shape})")
     con.execute(f"insert into {name} select {columns} from ({node.compiled_code}\n)")
+
+
+def shape(con: "duckdb.DuckDBPyConnection", node: Any) -> None:
+    """Make the table of a model, with the columns of its contract and no rows."""
+    columns = ", ".join(f'"{column}" {said.data_type}' for column, said in node.columns.items())
+    con.execute("create schema if not exists main")
+    con.execute(f'create or replace table main."{node.name}" ({columns})')
 
 
 def _read(node: Any) -> list[str]:

@@ -7,6 +7,7 @@ Only what the code of the original made is kept: an edited step always runs.
 
 import ast
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -29,18 +30,24 @@ ROOTS = {
 }
 TOLD = ("raw.holdings", "raw.resets")
 PACKAGE = "python_steps"
+CODES = "codes.json"
 
 
-def remember(folder: Path) -> None:
-    """Let the steps of this process' project look into `folder`, beside which the original stands."""
-    for step in ROOTS:
-        setattr(pipeline, step, _remembering(step, getattr(pipeline, step), folder))
+def note_code(folder: Path) -> None:
+    """Write down the code of the steps of this process' project, the original, for the trials to come."""
+    codes = {step: code_of(step, Path.cwd()) for step in ROOTS}
+    (folder / CODES).write_text(json.dumps(codes), "utf-8")
 
 
-def _remembering(step: str, act: Callable[..., None], folder: Path) -> Callable[..., None]:
-    code = code_of(step, Path.cwd())
-    if code != code_of(step, folder.parent / "original"):
-        return act
+def remember(folder: Path, *, is_edited: bool) -> None:
+    """Let the steps of this process' project look into `folder`; `is_edited` where Python was."""
+    codes = json.loads((folder / CODES).read_text("utf-8"))
+    for step, code in codes.items():
+        if not is_edited or code_of(step, Path.cwd()) == code:
+            setattr(pipeline, step, _remembering(step, getattr(pipeline, step), folder, code))
+
+
+def _remembering(step: str, act: Callable[..., None], folder: Path, code: str) -> Callable[..., None]:
 
     def remembered(run: pipeline.Run, *told: Any) -> None:
         con = warehouse.connect(run.file)

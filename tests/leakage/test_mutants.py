@@ -22,7 +22,8 @@ LEAKS = [mutant for mutant in CATALOGUE if not mutant.is_harmless]
 HARMLESS = [mutant for mutant in CATALOGUE if mutant.is_harmless]
 
 DOZEN = (
-    *("01_lead_in_a_signal", "04_universe_of_today", "05_latest_version_only", "07_marks_by_session_date"),
+    *("01_lead_in_a_signal", "04_peers_before_they_were_listed", "05_latest_version_only"),
+    *("07_marks_by_session_date",),
     *("11_fill_in_the_session_of_the_decision", "13_no_purge", "15_windows_from_the_last_decision"),
     *("16_judged_once_at_the_end", "18_mixture_fitted_on_the_whole_series", "22_now_in_staging"),
     *("harmless_descending_window_that_follows", "harmless_another_shrinkage"),

@@ -8,7 +8,7 @@ import pickle
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
 from python_steps import policy as policies
 from python_steps import warehouse
-from tests.leakage import landed, remembered
+from tests.leakage import landed, remembered, remembered_models
 from tests.leakage.catalogue import Mutant
 from tests.worlds import canaries as planted
 from tests.worlds import small
@@ -133,12 +133,16 @@ class Bench:
         """A file in which everything that was told is known, and all that is looked at is made."""
         return self.made(self.origin.known_by(small.RUNS[-1], "whole"))
 
-    def made(self, file: Path) -> Path:
-        """A retold file, with everything made in it up to the place."""
+    def made(self, file: Path, *, in_order: bool = True) -> Path:
+        """A retold file, with everything made in it up to the place.
+
+        Rows told in another order are not taken from a memory, which has them in theirs.
+        """
+        origin = self.origin if in_order else replace(self.origin, dbt=replace(self.dbt, maker=None))
         if self.until:
-            self.dbt.on(file).run(select=[f"+{self.until}"])
+            origin.dbt.on(file).run(select=[f"+{self.until}"])
         else:
-            self.origin.compute(file)
+            origin.compute(file)
         return file
 
     @cached_property
@@ -158,6 +162,8 @@ def land(folder: Path) -> None:
     All is made once, with and without evidence, so that what dbt selects for it need not be asked for again.
     """
     folder.mkdir()
+    (folder.parent / "remembered").mkdir()
+    remembered.note_code(folder.parent / "remembered")
     world = small.build(folder)
     world.dbt.compiled()
     for name in ("with evidence", "without"):
@@ -181,7 +187,7 @@ def tried(mutant: Mutant, folder: Path, is_first_only: bool = False) -> dict[str
     """
     build = Path("build").resolve()
     build.mkdir()
-    remembered.remember(folder / "remembered")
+    remembered.remember(folder / "remembered", is_edited=mutant.language == "python")
     bench = _bench(build, mutant, folder / "world")
     said: dict[str, Any] = {}
     for number, (guard, look) in enumerate(_guards_for(mutant).items()):
@@ -220,9 +226,13 @@ def _bench(folder: Path, mutant: Mutant, told: Path) -> Bench:
         shutil.copytree(told, folder, dirs_exist_ok=True)
         file = folder / "told" / PUBLISHED
     manifest, selections = pickle.loads((told / "parsed.pickle").read_bytes())
+    original = {
+        one.name: one.compiled_code for one in manifest.nodes.values() if one.resource_type == "model"
+    }
     dbt = CompiledDbt(file, project=Path.cwd(), _manifest=manifest, selections=selections)
     if mutant.is_sql and not _mended(manifest, mutant):
         dbt = _parsed(mutant, file, told / "told" / PUBLISHED, manifest)
+    dbt.maker = remembered_models.Memory(told.parent / "remembered", dbt.manifest, original).make
     place = None if mutant.guard in WHOLE_RUNS else mutant.place
     has_evidence = mutant.guard in REBUILDING and place in _evidence(dbt)
     return Bench(folder, file, dbt, mutant, place, has_evidence=has_evidence)
@@ -345,20 +355,22 @@ def _as_of(bench: Bench) -> list[Finding]:
 
 def _as_of_of_other_rows(bench: Bench) -> list[Finding]:
     """The same, of rows told in another order, with other values after the cut."""
-    return _ahead(bench, _shuffled(poisoned_by(small.RUNS[-1], small.CUTS[AS_OF], POISON[1])))
+    told = _shuffled(poisoned_by(small.RUNS[-1], small.CUTS[AS_OF], POISON[1]))
+    return _ahead(bench, told, in_order=False)
 
 
-def _ahead(bench: Bench, told: dict[str, str]) -> list[Finding]:
+def _ahead(bench: Bench, told: dict[str, str], *, in_order: bool = True) -> list[Finding]:
     at = small.CUTS[AS_OF]
     told = told | {"raw.runs": told_by(at)["raw.runs"]}
-    ahead = bench.made(bench.origin.retold("ahead of its as_of", told))
+    ahead = bench.made(bench.origin.retold("ahead of its as_of", told), in_order=in_order)
     event = f"a run as of {at} of what is told until {small.RUNS[-1]}"
     return _compared(bench, "as_of", ahead, bench.behind, event)
 
 
 def _order(bench: Bench) -> list[Finding]:
     """The same rows, told in another order, must make the same tables."""
-    file = bench.made(bench.origin.retold("shuffled", _shuffled(told_by(small.RUNS[-1]))))
+    told = _shuffled(told_by(small.RUNS[-1]))
+    file = bench.made(bench.origin.retold("shuffled", told), in_order=False)
     return _compared(bench, "order", bench.whole, file, "rows in another order")
 
 
@@ -377,9 +389,9 @@ def _state(bench: Bench) -> list[Finding]:
 
 def _grown(origin: Staged) -> Path:
     """As small.World.grow, of rows that were landed before."""
-    file = origin.known_by(small.RUNS[0], "grown")
+    before, after = _landed_first(), told_by(small.RUNS[-1])
+    file = origin.retold("grown", before)
     origin.compute(file)
-    before, after = told_by(small.RUNS[0]), told_by(small.RUNS[-1])
     con = warehouse.connect(file)
     try:
         warehouse.attach(con, origin.file, "told")
@@ -389,6 +401,17 @@ def _grown(origin: Staged) -> Path:
         con.close()
     origin.compute(file)
     return file
+
+
+def _landed_first() -> dict[str, str]:
+    """What stood there after the first landing: of an asset that came later, nothing of what was known."""
+    told = told_by(small.RUNS[0])
+    at = told["raw.batches"] + f" where as_of <= timestamp '{small.RUNS[0]}'"
+    by_time = ("raw.runs", "raw.resets", "raw.holdings")
+    return {
+        table: query if table in by_time else f"from ({query}) where batch_id <= (select max(batch_id) {at})"
+        for table, query in told.items()
+    }
 
 
 def _compared(bench: Bench, guard: str, one: Path, other: Path, event: str) -> list[Finding]:

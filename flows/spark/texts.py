@@ -47,20 +47,19 @@ def of_json(tree: exp.Expr) -> exp.Expr:
 
 
 def parts(value: exp.Expr) -> exp.Expr:
-    """The elements of a list in JSON, each as JSON."""
-    listed = exp.cast(call("parse_json", value), "array<variant>", dialect="spark")
-    return call("transform", listed, mapped("v", call("to_json", "v")))
+    """The elements of a list in JSON, each as it was written; a text has lost its quotes."""
+    return call("from_json", value, "'array<string>'")
 
 
 def _written(told: exp.Expr) -> exp.Expr:
-    """A map of names to JSON, as JSON; a text that stood alone gets its quotes back."""
+    """A map of names to JSON, as JSON, each value as it was; a text that stood alone gets its quotes."""
     if not isinstance(told, exp.Map):
         raise Untranslatable(f"JSON of what is no map: {told.sql('duckdb')[:80]}")
-    value = call(
-        "coalesce", call("try_parse_json", "v"), call("parse_json", call("concat", "'\"'", "v", "'\"'"))
-    )
-    values = call("transform", told.args["values"], mapped("v", value))
-    return call("to_json", call("map_from_arrays", told.args["keys"], values))
+    is_text = exp.Is(this=call("try_parse_json", "v"), expression=exp.null())
+    value = call("if", is_text, call("concat", "'\"'", "v", "'\"'"), "v")
+    entry = mapped("k v", call("concat", "'\"'", "k", "'\":'", value))
+    entries = call("zip_with", told.args["keys"], told.args["values"], entry)
+    return call("concat", "'{'", call("concat_ws", "','", entries), "'}'")
 
 
 def _read(tree: exp.Expr) -> exp.Expr:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-9  # of the larger of one and the value
 ENDLESS = "'infinity'::double"
-NUMBERS = {"DOUBLE", "FLOAT", "DOUBLE[]"}
+NUMBERS = {"DOUBLE", "DOUBLE[]", "HUGEINT"}  # a hugeint is a sum of doubles, counted in units of 1e-12
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ def _relative(one: str, other: str) -> str:
     return f"""
         case
             when {one} is not distinct from {other} then 0
-            when isfinite({one}) and isfinite({other}) then abs({one} - {other}) / greatest(1, abs({one}))
+            when isfinite({one}::double) and isfinite({other}::double)
+            then abs({one} - {other})::double / greatest(1, abs({one}))
             else {ENDLESS}
         end
     """

@@ -22,8 +22,9 @@ HEAD = f"""# The same models on Spark
 Written by `make spark`. Each world is made by DuckDB and the Python steps. Then Spark, in one process on one
 core, is given what was landed and what the steps wrote, and builds every SQL model anew from its own tables,
 in order of lineage, from the same files, translated by flows/spark. A table is equal where no row of its
-grain is missing or extra and every column is: numbers within {TOLERANCE:g} of the larger of 1 and the value,
-all else exactly, null and NaN told apart. The largest difference is relative in the same way.
+grain is missing or extra and every column is: doubles, and hugeints, which count doubles in units of 1e-12,
+within {TOLERANCE:g} of the larger of 1 and the value, all else exactly, null and NaN told apart. The largest
+difference is relative in the same way.
 
 CPU seconds of the models are those of one `dbt run`: parsed before for DuckDB, and for Spark with the
 parsing, about ten seconds, and with the 33 views made as tables. Spark compiles each query and recomputes

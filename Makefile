@@ -5,7 +5,7 @@ export OPENBLAS_NUM_THREADS := 1
 export OMP_NUM_THREADS := 1
 export DO_NOT_TRACK := 1
 
-.PHONY: rebalance test mutants reliability lake cluster incremental dashboard audit docs lint format bench lock
+.PHONY: rebalance test mutants reliability lake spark cluster incremental dashboard audit docs lint format bench lock
 
 rebalance: .venv/installed
 	$(BIN)/portfolio rebalance
@@ -25,6 +25,12 @@ reliability: .venv/installed
 # The small world made on DuckLake, with PostgreSQL, beside the plain build: writes tests/lake/RESULTS.md.
 lake: .venv/installed
 	$(BIN)/python -m tests.lake.report
+
+# The small world and the sample made by DuckDB, and their models once more by Spark, table by table: writes
+# tests/spark/RESULTS.md. Needs Java 17; Spark has an environment of its own. WORLDS="small" makes it less.
+spark: .venv/installed .venv-spark/installed
+	$(BIN)/python -m tests.spark.worlds .warehouse/spark $(WORLDS)
+	.venv-spark/bin/python -m tests.spark.report .warehouse/spark $(WORLDS)
 
 # A backtest of 500 assets on a Dask cluster of three workers on this machine, one of them killed at work: writes
 # tests/executors/RESULTS.md. Takes half an hour (CLUSTER="--assets 100 --years 2" makes it less).
@@ -70,6 +76,12 @@ bench: .venv/installed
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
+.venv-spark/installed: tests/spark/requirements.lock
+	$(PYTHON) -m venv .venv-spark
+	.venv-spark/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	touch $@
+
 # Needs uv; --universal so that one lock serves every supported Python and platform.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --extra dev --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header tests/spark/requirements.in -o tests/spark/requirements.lock

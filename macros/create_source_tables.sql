@@ -1,6 +1,7 @@
-{# Creates, where it is missing, every table that Python writes, with the columns of sources.yml. #}
+{# Creates, where it is missing, every table that Python writes, with the columns of sources.yml. Spark is given
+   them whole. #}
 {% macro create_source_tables() %}
-    {% if execute %}
+    {% if execute and target.type == "duckdb" %}
         {% do run_query("create schema if not exists stored") if target.name == "lake" %}
         {% for source in graph.sources.values() %}
             {% set columns = [] %}

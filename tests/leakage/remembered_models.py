@@ -25,7 +25,7 @@ WORTH = 0.02  # seconds of making from which rows are worth keeping
 @dataclass
 class Memory:
     """`folder` has a file for each table ever made, which says what it holds, and the rows of those that came
-    twice: they will come again.
+    twice, or at once where it `keeps_all`: they will come again.
 
     `manifest` is that of the project as it was edited, `original` the SQL of every model before, by name.
     """
@@ -33,6 +33,7 @@ class Memory:
     folder: Path
     manifest: Any
     original: Mapping[str, str]
+    keeps_all: bool = False
     held: dict[tuple[str, str], str] = field(default_factory=dict)  # digests of tables, by file and model
 
     def make(self, con: "duckdb.DuckDBPyConnection", node: Any) -> None:
@@ -48,7 +49,8 @@ class Memory:
         else:
             began = time.thread_time()
             compiled.make(con, node)
-            if place.exists() and time.thread_time() - began > WORTH:
+            is_wanted = self.keeps_all or place.exists()
+            if is_wanted and time.thread_time() - began > WORTH:
                 _keep(con, node, place.with_suffix(".duckdb"))
         if not place.exists():
             _put(place, _digest(con, f'main."{node.name}"'))

@@ -32,6 +32,8 @@ LIBRARIES = (
 OURS = ("tests", "flows", "python_steps")
 AT_ONCE = 2
 SCORE = Path(__file__).parent / "SCORE.md"
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 2**30
 
 
 def score(mutants: Sequence[Mutant], *, is_first_only: bool = False) -> Iterator[Trial]:
@@ -42,13 +44,19 @@ def score(mutants: Sequence[Mutant], *, is_first_only: bool = False) -> Iterator
     for library in LIBRARIES:
         importlib.import_module(library)
     gc.freeze()  # or each fork looks through all that was imported, and so copies it
-    with tempfile.TemporaryDirectory(prefix="mutants-") as place:
+    with tempfile.TemporaryDirectory(prefix="mutants-", dir=_in_memory()) as place:
         folder = Path(place)
         with multiprocessing.get_context("fork").Pool(AT_ONCE, maxtasksperchild=1) as pool:
             pool.apply(_land, (folder,))
             jobs = [(number, mutant, folder, is_first_only) for number, mutant in enumerate(mutants)]
             for number, said in pool.imap_unordered(_tried, jobs, chunksize=1):
                 yield Trial(mutants[number], **said)
+
+
+def _in_memory() -> str | None:
+    """Where files are in memory, if there is room: thousands of small ones are written."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    return str(MEMORY) if has_room else None
 
 
 def _land(folder: Path) -> None:

@@ -21,8 +21,9 @@ from flows.guards.counterfactual import Origin, poisoned_by, told_by
 from flows.guards.findings import Finding
 from flows.publish import PUBLISHED
 from python_steps import policy as policies
-from tests.leakage import landed, remembered, remembered_models
+from tests.leakage import landed, remembered
 from tests.leakage.catalogue import Mutant
+from tests.leakage.remembered_models import Memory
 from tests.worlds import canaries as planted
 from tests.worlds import small
 
@@ -158,17 +159,25 @@ class Bench:
 def land(folder: Path) -> None:
     """The small world, told in the project as it stands, and its dbt, compiled, for the trials to come.
 
-    All is made once, with and without evidence, so that what dbt selects for it need not be asked for again.
+    All is made once, with and without evidence, so that what dbt selects for it need not be asked for again,
+    and as harmless edits make it, so that they find in the memory what they leave as it was.
     """
     folder.mkdir()
-    (folder.parent / "remembered").mkdir()
-    remembered.note_code(folder.parent / "remembered")
+    memory = folder.parent / "remembered"
+    memory.mkdir()
+    remembered.note_code(memory)
+    remembered.remember(memory, is_edited=False)
     world = small.build(folder)
-    world.dbt.compiled()
-    for name in ("with evidence", "without"):
-        file = world.origin.known_by(small.RUNS[0], name)  # what is selected does not hang on what is told
+    world.dbt.maker = Memory(memory, world.dbt.manifest, world.dbt.compiled(), keeps_all=True).make
+    for name, until in (
+        ("with evidence", small.RUNS[-1]),
+        ("without", small.RUNS[-1]),
+        ("behind", small.CUTS[AS_OF]),
+    ):
+        file = world.origin.known_by(until, name)
         world.origin.compute(file, is_shown=name == "with evidence")
-        world.dbt.on(file).failures()
+        if name == "with evidence":
+            world.dbt.on(file).failures()
         shutil.rmtree(file.parent)
     _evidence(world.dbt)
     world.dbt.upstream(*counterfactual.FIXED_LOOK_BACK)
@@ -231,7 +240,7 @@ def _bench(folder: Path, mutant: Mutant, told: Path) -> Bench:
     dbt = CompiledDbt(file, project=Path.cwd(), _manifest=manifest, selections=selections)
     if mutant.is_sql and not _mended(manifest, mutant):
         dbt = _parsed(mutant, file, told / "told" / PUBLISHED, manifest)
-    dbt.maker = remembered_models.Memory(told.parent / "remembered", dbt.manifest, original).make
+    dbt.maker = Memory(told.parent / "remembered", dbt.manifest, original).make
     place = None if mutant.guard in WHOLE_RUNS else mutant.place
     has_evidence = mutant.guard in REBUILDING and place in _evidence(dbt)
     return Bench(folder, file, dbt, mutant, place, has_evidence=has_evidence)

@@ -185,35 +185,10 @@ def _median(over: exp.Expr) -> exp.Expr:
     """The middle of what is not null: of an even number of values the mean of two."""
     known = call("array_sort", call("array_compact", over))
     size = call("size", known)
-    low = call(
-        "get",
-        known,
-        cast(
-            call(
-                "floor",
-                exp.Div(
-                    this=exp.paren(exp.Sub(this=size.copy(), expression=exp.Literal.number(1))),
-                    expression=exp.Literal.number(2),
-                    typed=True,
-                    safe=True,
-                ),
-            ),
-            INTEGER,
-        ),
-    )
-    high = call(
-        "get",
-        known,
-        cast(
-            call("floor", exp.Div(this=size.copy(), expression=exp.Literal.number(2), typed=True, safe=True)),
-            INTEGER,
-        ),
-    )
-    return exp.Paren(
-        this=exp.Div(
-            this=exp.paren(exp.Add(this=low, expression=high)),
-            expression=exp.Literal.number(2),
-            typed=True,
-            safe=True,
-        )
-    )
+    before = exp.paren(exp.Sub(this=size.copy(), expression=exp.Literal.number(1)))
+    low, high = (call("get", known, cast(call("floor", _half(place)), INTEGER)) for place in (before, size))
+    return exp.Paren(this=_half(exp.paren(exp.Add(this=low, expression=high))))
+
+
+def _half(tree: exp.Expr) -> exp.Expr:
+    return exp.Div(this=tree.copy(), expression=exp.Literal.number(2), typed=True, safe=True)

@@ -158,7 +158,7 @@ def in_polars(bars: Any) -> Any:
     return bars.select(rolled)
 
 
-def compiled_peers(bars: pd.DataFrame) -> dict[str, Callable[[], Any]]:
+def peers_of(bars: pd.DataFrame) -> dict[str, Callable[[], Any]]:
     """Peers that are there, by name."""
     peers: dict[str, Callable[[], Any]] = {"pandas": lambda: in_pandas(bars)}
     try:

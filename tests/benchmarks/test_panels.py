@@ -45,7 +45,7 @@ def test_rolling_columns_beside_a_shared_window_and_peers(tmp_path, capsys):
         con, dbt = panels.opened(folder, ("vintage_returns", "assets", "asset_classes"))
         node = panels.node_of(dbt, "bar_statistics")
         bars = panels.told_bars(con, assets, years * panels.YEAR)
-        peers = panels.compiled_peers(bars)
+        peers = panels.peers_of(bars)
         works = {
             "bar_statistics": lambda con=con, node=node: compiled.make(con, node),
             "one shared WINDOW clause": lambda con=con: panels.shared_window(con),
